@@ -1,0 +1,1 @@
+"""The bulk importer for Mixpanel that accounts for every event."""

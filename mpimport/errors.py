@@ -1,0 +1,64 @@
+"""What stops a run, each with the exit code of the table in the README.
+
+    MpimportError
+    ├── UsageProblem (2)     wrong usage or configuration; nothing was sent
+    ├── TooManyRejected (3)  more rejected than --max-rejected allows
+    ├── ServerRefused (4)    the server will not have us: credentials, project, address
+    ├── GaveUp (5)           batches that kept failing until --give-up-after
+    ├── BrokenInput (6)      a source ends or breaks in the middle
+    └── Unbalanced (70)      the account does not balance: a bug in mpimport
+
+Bad data is never an exception: it is a `records.Reject`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class MpimportError(Exception):
+    """Something stops the run; the message says what, where and what to do next."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class UsageProblem(MpimportError):
+    """Wrong usage or configuration: all `problems` that were found, told together; nothing was sent."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        """Keep every problem; the message is one line each."""
+        super().__init__("\n".join(problems))
+        self.problems: Sequence[str] = problems
+
+
+class TooManyRejected(MpimportError):
+    """More events were rejected than the user allowed."""
+
+    exit_code = 3
+
+
+class ServerRefused(MpimportError):
+    """No request can succeed until the user mends something: a credential, the project, the address."""
+
+    exit_code = 4
+
+
+class GaveUp(MpimportError):
+    """At least one batch kept failing for as long as the user allowed."""
+
+    exit_code = 5
+
+
+class BrokenInput(MpimportError):
+    """A source broke in the middle; what came before it was read."""
+
+    exit_code = 6
+
+
+class Unbalanced(MpimportError):
+    """read != imported + rejected + undelivered: a bug in mpimport, and it is said."""
+
+    exit_code = 70

@@ -1,0 +1,191 @@
+"""The values that pass between the stages. Knows nothing else of ours.
+
+Per event there is no object at all: a format hands over whole blocks of records, a batch is one
+buffer. Everything here exists once a block, once a batch, once a request or once a reject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+RawRecord: TypeAlias = "bytes | Mapping[str, Any]"
+"""One record as a format hands it over: the bytes of one JSON value, or a mapping (CSV, library)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of records that were read together; their numbers follow each other without a gap.
+
+    `first` is the 1-based line (NDJSON, CSV) or record number (JSON) of the first of them. A blank
+    NDJSON line is a record here and is passed over by the stage that decodes, not counted as read.
+    """
+
+    first: int
+    records: Iterable[RawRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record cannot be imported: a stable `code`, the `field` it is about, a message for people."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that is not imported, with everything that its line in the rejected-events file says.
+
+    Of `event` and `raw` one is set: `event` is JSON text (the record as read, or as sent when the
+    server refused it), `raw` the bytes of what could not be parsed. `raw` may be the beginning of a
+    record that is too long to keep; the reason says so.
+    """
+
+    source: str
+    number: int
+    by: Literal["client", "server"]
+    reasons: tuple[Reason, ...]
+    event: bytes | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that a format could not hand over as a value: a ragged CSV row, an overlong line."""
+
+    number: int
+    reason: Reason
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`count` events of a batch whose record numbers are `first`, `first + 1`, … in `source`."""
+
+    source: str
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that go out in one request: NDJSON text, one line an event, each line ended by a newline.
+
+    The events' offsets are not kept: an event holds no raw newline, so the lines are the index.
+    """
+
+    seq: int
+    lines: bytes | bytearray
+    count: int
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What one attempt brought: the status, lower-case header names, at most the first MBs of the body.
+
+    `status` 0 means that no complete reply arrived; `error` then says why, in words for people.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One event that the server refused: its index in the request, the field and the server's words."""
+
+    index: int
+    field: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """All events of the request are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The `failed` ones are refused; the others are stored, unless `resend_rest` says to make sure."""
+
+    failed: tuple[Failed, ...]
+    resend_rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send the same again later. `after_s`: seconds the server asked for. `shared`: all senders wait."""
+
+    reason: str
+    after_s: float | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Send it again in halves. `max_bytes`: the limit that the server named, uncompressed bytes."""
+
+    reason: str
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The whole request was refused for good: every event of it is a reject with these words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """No request of this run can succeed: stop. `reason` says what to mend."""
+
+    reason: str
+
+
+Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Refused | Fatal"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A sender tells that attempt number `attempt` of a batch failed and when it goes on."""
+
+    seq: int
+    attempt: int
+    reason: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One event of a batch that the server refused: its index in the batch, its text, the reason."""
+
+    index: int
+    event: bytes
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch. imported + len(refusals) + len(undelivered) == batch.count, always.
+
+    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None.
+    `nbytes`: uncompressed bytes of the imported events. `max_bytes`: a request limit that was learnt.
+    """
+
+    batch: Batch
+    imported: int
+    refusals: tuple[Refusal, ...] = ()
+    undelivered: tuple[int, ...] = ()
+    fatal: str | None = None
+    gave_up: str | None = None
+    requests: int = 0
+    retries: int = 0
+    nbytes: int = 0
+    max_bytes: int | None = None
