@@ -5,6 +5,7 @@
     ├── TooManyRejected (3)  more rejected than --max-rejected allows
     ├── ServerRefused (4)    the server will not have us: credentials, project, address
     ├── GaveUp (5)           batches that kept failing until --give-up-after
+    ├── CannotWrite (5)      rejects that could not be recorded
     ├── BrokenInput (6)      a source ends or breaks in the middle
     └── Unbalanced (70)      the account does not balance: a bug in mpimport
 
@@ -62,3 +63,9 @@ class Unbalanced(MpimportError):
     """read != imported + rejected + undelivered: a bug in mpimport, and it is said."""
 
     exit_code = 70
+
+
+class CannotWrite(MpimportError):
+    """A file that a run writes cannot be written; what could not be recorded counts as undelivered."""
+
+    exit_code = 5

@@ -75,12 +75,17 @@ class Batch:
     """Events that go out in one request: NDJSON text, one line an event, each line ended by a newline.
 
     The events' offsets are not kept: an event holds no raw newline, so the lines are the index.
+    `rejects` are the records that were refused while the batch was filled, and `mends` counts what was
+    changed: both are settled together with it, so that nothing is told before it is true. A batch may
+    hold rejects only (`count` 0); it is settled without being sent.
     """
 
     seq: int
     lines: bytes | bytearray
     count: int
     runs: tuple[Run, ...]
+    rejects: tuple[Reject, ...] = ()
+    mends: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,5 @@
+"""Run the command as `python -m mpimport`."""
+
+from mpimport.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""The quick acceptor: one typed decode in C recognises an event that is already right.
+
+`Typed` is the schema, `plain_keys` and `is_right` the few checks that C does not do, `with_properties`
+the splice that adds properties to bytes without writing them again. Whatever is not recognised here goes
+to `examine`, which mends it or explains what is wrong; nothing is rejected here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Union, cast
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mpimport.limits import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_PROPERTIES, MAX_TEXT
+
+MAX_ADDED = 2  # `$insert_id` and `ip` may be spliced in after the typed decode has counted
+LIST_NESTING = 2  # lists within lists that the schema knows; deeper ones are legal and take the slow way
+
+_Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+
+
+def _value_type(depth: int, lists: int) -> Any:
+    """Build the type of a value that may hold `depth` levels of objects and `lists` of lists."""
+    members: list[Any] = [_Text, int, float, bool, None]
+    if depth:
+        members.append(_limited(dict.__class_getitem__((_Text, _value_type(depth - 1, LIST_NESTING))), MAX_KEYS))
+    if lists:
+        members.append(_limited(list.__class_getitem__(_value_type(depth, lists - 1)), MAX_ITEMS))
+    return Union[tuple(members)]  # noqa: UP007  made at run time, out of a list
+
+
+def _limited(kind: Any, max_length: int) -> Any:
+    return Annotated[kind, Meta(max_length=max_length)]
+
+
+def _event_type() -> type[Typed]:
+    properties = dict.__class_getitem__((_Text, _value_type(MAX_DEPTH, LIST_NESTING)))
+    fields = [
+        ("event", Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]),
+        ("properties", _limited(properties, MAX_PROPERTIES - MAX_ADDED)),
+    ]
+    return cast("type[Typed]", msgspec.defstruct("Typed", fields, bases=(Typed,), forbid_unknown_fields=True, gc=False))
+
+
+class Typed(Struct):
+    """What the typed decode returns: an event whose values, names, depths and counts are within the rules."""
+
+    event: str
+    properties: dict[str, Any]
+
+
+decode_typed = msgspec.json.Decoder(_event_type()).decode
+
+
+def count_colons(text: bytes) -> int:
+    """Count `":` in JSON text, with or without white space between: one stands behind each name, some in strings."""
+    return text.translate(None, b" \t\r\n").count(b'":')
+
+
+def count_names(value: dict[str, Any]) -> int:
+    """Count the names in an object and in all objects inside it."""
+    count = len(value)
+    for inner in value.values():
+        kind = type(inner)
+        if kind is dict:
+            count += count_names(inner)
+        elif kind is list:
+            count += _count_names_in_list(inner)
+    return count
+
+
+def _count_names_in_list(items: list[Any]) -> int:
+    count = 0
+    for item in items:
+        kind = type(item)
+        if kind is dict:
+            count += count_names(item)
+        elif kind is list:
+            count += _count_names_in_list(item)
+    return count
+
+
+_LAST = re.compile(rb"\}\s*\}\s*\Z")
+_FIRST = re.compile(rb'\s*\{\s*"properties"\s*:\s*\{')
+
+
+def with_properties(event: bytes, members: bytes) -> bytes | None:
+    """Splice members such as `"ip":0` into the JSON text of an event that has a property already.
+
+    An event has two keys, and only `properties` is an object: when the text ends with two closing
+    braces, the properties come last. Otherwise they come first. None when the text is neither, which
+    takes a name spelt with escapes: such an event is written again instead.
+    """
+    last = _LAST.search(event, max(0, len(event) - 64))
+    if last:
+        return b"%b,%b}}" % (event[: last.start()], members)
+    first = _FIRST.match(event)
+    if first:
+        return b"%b%b,%b" % (event[: first.end()], members, event[first.end() :].strip())
+    return None

@@ -1,0 +1,178 @@
+"""The account of a run: what was read and what became of it. Pure; it must balance at the end of every run.
+
+read == imported + rejected + undelivered        (dry run: valid takes the place of imported)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mpimport.batch import number_of
+from mpimport.errors import MpimportError
+from mpimport.records import Batch, Outcome, Reject
+
+
+@dataclass(slots=True)
+class ReasonCount:
+    """How often a reason was given, with the first record it was given for."""
+
+    count: int
+    source: str
+    number: int
+    message: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running totals. All counts are of events; `nbytes` is uncompressed bytes of imported events."""
+
+    read: int = 0
+    imported: int = 0
+    valid: int = 0
+    rejected: int = 0
+    undelivered: int = 0
+    already_imported: int = 0
+    requests: int = 0
+    retries: int = 0
+    nbytes: int = 0
+    reasons: dict[str, ReasonCount] = field(default_factory=dict)
+    mends: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome, rejects: tuple[Reject, ...]) -> None:
+        """Count what became of a batch; `rejects` are all of it, the client's and the server's."""
+        self.imported += outcome.imported
+        self.rejected += len(rejects)
+        self.undelivered += len(outcome.undelivered)
+        self.requests += outcome.requests
+        self.retries += outcome.retries
+        self.nbytes += outcome.nbytes
+        self.mends.update(outcome.batch.mends)
+        for reject in rejects:
+            self._add_reasons(reject)
+
+    def add_valid(self, batch: Batch, rejects: tuple[Reject, ...]) -> None:
+        """Count a batch of a dry run: its events would have been sent."""
+        self.valid += batch.count
+        self.rejected += len(rejects)
+        self.nbytes += len(batch.lines)
+        self.mends.update(batch.mends)
+        for reject in rejects:
+            self._add_reasons(reject)
+
+    def _add_reasons(self, reject: Reject) -> None:
+        for code in {reason.code: reason for reason in reversed(reject.reasons)}.values():
+            known = self.reasons.get(code.code)
+            if known:
+                known.count += 1
+            else:
+                self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message)
+
+    @property
+    def balances(self) -> bool:
+        """Whether everything that was read is accounted for."""
+        return self.read == self.imported + self.valid + self.rejected + self.undelivered
+
+    @property
+    def account(self) -> str:
+        """The account as an equation, for the message when it is none."""
+        return (
+            f"read {self.read} != imported {self.imported} + valid {self.valid} "
+            f"+ rejected {self.rejected} + undelivered {self.undelivered}"
+        )
+
+
+def rejects_of(outcome: Outcome) -> tuple[Reject, ...]:
+    """List all rejects of a settled batch: those found before sending, then those the server refused."""
+    refused = []
+    for refusal in outcome.refusals:
+        source, number = number_of(outcome.batch, refusal.index)
+        refused.append(Reject(source, number, "server", (refusal.reason,), event=refusal.event))
+    return (*outcome.batch.rejects, *refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a run, for people and for `--json`.
+
+    `seconds` is wall time. `stopped` says why the run ended early, or is empty. `rejected_files` and
+    `undelivered_files` are the ones that were written.
+    """
+
+    tally: Tally
+    exit_code: int
+    seconds: float
+    dry_run: bool
+    destination: str
+    stopped: str = ""
+    rejected_files: tuple[str, ...] = ()
+    undelivered_files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> int:
+        """Events read."""
+        return self.tally.read
+
+    @property
+    def imported(self) -> int:
+        """Events that the server has stored."""
+        return self.tally.imported
+
+    @property
+    def rejected(self) -> int:
+        """Events that were refused, by a check here or by the server."""
+        return self.tally.rejected
+
+    @property
+    def undelivered(self) -> int:
+        """Events that were read and not delivered."""
+        return self.tally.undelivered
+
+    def with_notes(self, *notes: str) -> Summary:
+        """Give the same summary with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints; its keys are promised in the README."""
+        tally = self.tally
+        fields: dict[str, Any] = {
+            "read": tally.read,
+            "imported": tally.imported,
+            "rejected": tally.rejected,
+            "undelivered": tally.undelivered,
+            "already_imported": tally.already_imported,
+            "requests": tally.requests,
+            "retries": tally.retries,
+            "bytes": tally.nbytes,
+            "seconds": round(self.seconds, 3),
+            "exit_code": self.exit_code,
+            "rejected_file": self.rejected_files[0] if self.rejected_files else None,
+            "rejected_files": list(self.rejected_files),
+            "undelivered_files": list(self.undelivered_files),
+            "dry_run": self.dry_run,
+            "reasons": {code: reason.count for code, reason in top_reasons(tally)},
+            "mended": dict(tally.mends),
+            "destination": self.destination,
+            "stopped": self.stopped or None,
+        }
+        if self.dry_run:
+            fields["valid"] = tally.valid
+        return fields
+
+
+def top_reasons(tally: Tally) -> list[tuple[str, ReasonCount]]:
+    """The reasons for rejects, the most frequent first."""
+    return sorted(tally.reasons.items(), key=lambda item: (-item[1].count, item[0]))
+
+
+def exit_code(tally: Tally, worst: MpimportError | None, signal_number: int | None) -> int:
+    """Decide the exit code after the table in the README: a bug, a signal, what stopped the run, rejects."""
+    if worst is not None and worst.exit_code == MpimportError.exit_code:
+        return worst.exit_code
+    if signal_number is not None:
+        return 128 + signal_number
+    if worst is not None:
+        return worst.exit_code
+    return 1 if tally.rejected else 0

@@ -1,0 +1,95 @@
+"""The library: `import_events` puts the events of a program through the same pipeline as the command."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mpimport.account import Summary
+from mpimport.app import check_settings, import_inputs
+from mpimport.inputs import MappingsInput
+from mpimport.interrupt import Interrupt
+from mpimport.report import Progress
+from mpimport.settings import (
+    BatchSettings,
+    Credentials,
+    MaxRejected,
+    RunSettings,
+    Secret,
+    SendSettings,
+    Settings,
+)
+
+_log = logging.getLogger("mpimport.library")  # not "mpimport" itself, whose lines may be routed to a report
+
+
+def import_events(  # noqa: PLR0913  every option is a keyword of its own
+    events: Iterable[Mapping[str, Any]],
+    *,
+    project_id: str | int | None = None,
+    username: str | None = None,
+    secret: str | None = None,
+    api_secret: str | None = None,
+    token: str | None = None,
+    region: str = "us",
+    url: str | None = None,
+    sandbox: bool = False,
+    dry_run: bool = False,
+    workers: int = 16,
+    batch_size: int = 2000,
+    geolocate: bool = False,
+    timeout_s: float = 30.0,
+    give_up_after_s: float = 900.0,
+    max_rejected: int | None = None,
+    rejected: str | os.PathLike[str] = "events.rejected.ndjson",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Import events, each a mapping such as `{"event": …, "properties": {…}}` or a flat one; account for all of them.
+
+    Events are taken from the iterable as they can be sent, so it may be endless memory's worth. A rejected
+    event is written to the file `rejected` (the path of an NDJSON file), an undelivered one to
+    `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called now and then.
+
+    Raises UsageProblem, with everything that is wrong, before anything is sent. Whatever happens later is in
+    the summary: look at its `exit_code`, which is 0 only when every event was imported.
+    """
+    settings = Settings(
+        batch=BatchSettings(max_events=batch_size, geolocate=geolocate),
+        send=SendSettings(
+            region=region, url=url, workers=workers, timeout_s=timeout_s, give_up_after_s=give_up_after_s
+        ),
+        run=RunSettings(
+            rejected=os.fspath(rejected),
+            max_rejected=None if max_rejected is None else MaxRejected(max_rejected),
+            dry_run=dry_run,
+            sandbox=sandbox,
+        ),
+        credentials=Credentials(
+            project_id=None if project_id is None else str(project_id),
+            username=username,
+            secret=Secret(secret) if secret else None,
+            api_secret=Secret(api_secret) if api_secret else None,
+            token=Secret(token) if token else None,
+        ),
+    )
+    check_settings(settings)
+    return import_inputs(settings, [MappingsInput(events)], _Caller(on_progress), Interrupt())
+
+
+class _Caller:
+    """The report of a library: progress goes to the caller's function, everything else to `logging`."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+        self._on_progress = on_progress
+
+    def tick(self, progress: Callable[[], Progress]) -> None:
+        if self._on_progress is not None:
+            self._on_progress(progress())
+
+    def say(self, level: int, message: str, **fields: Any) -> None:
+        _log.log(level, "%s", message, extra=fields)
+
+    def close(self) -> None:
+        pass

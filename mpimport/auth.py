@@ -1,0 +1,44 @@
+"""Owns the ways to prove who sends: each gives an Authorization header and query parameters.
+
+Must not know where secrets come from, requests, or endpoints.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mpimport.errors import UsageProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How requests are authenticated; the repr shows the `kind` and never the secret."""
+
+    kind: str
+    authorization: str = field(repr=False)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+def service_account(username: str, secret: str, project_id: str) -> Auth:
+    """Authenticate as a service account of the project. UsageProblem: a user name cannot hold a colon."""
+    if ":" in username:
+        # HTTP Basic ends the name at the first colon: the rest would silently become part of the secret.
+        raise UsageProblem("--username: a service account's name holds no colon; is the secret pasted behind it?")
+    return Auth("service account", _basic(username, secret), {"project_id": project_id})
+
+
+def project_secret(secret: str) -> Auth:
+    """Authenticate with the project's legacy secret."""
+    return Auth("project secret", _basic(secret, ""))
+
+
+def project_token(token: str) -> Auth:
+    """Authenticate with the project's token."""
+    return Auth("project token", _basic(token, ""))
+
+
+def _basic(user: str, password: str) -> str:
+    # UTF-8 whatever the characters (RFC 7617): requests would encode a str as Latin-1 or fail.
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -1,0 +1,235 @@
+"""The command line: options -> settings, signals, the error boundary, the exit code. No rule about events.
+
+What an import needs is loaded when it starts, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mpimport.errors import MpimportError, UsageProblem
+from mpimport.options import HELP, with_options
+
+if TYPE_CHECKING:
+    from mpimport.account import Summary
+    from mpimport.inputs import FileInput
+    from mpimport.settings import Credentials, Secret, Settings
+
+
+@click.command(
+    "mpimport", help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@with_options
+@click.version_option(package_name="mpimport")
+def command(sources: tuple[str, ...], **given: Any) -> int:
+    """Import the sources. What users see of this is HELP."""
+    from mpimport.app import check_settings, import_inputs  # noqa: PLC0415  not needed for --help
+    from mpimport.interrupt import Interrupt  # noqa: PLC0415
+    from mpimport.report import choose, route_logging  # noqa: PLC0415
+
+    interrupt = Interrupt()
+    problems: list[str] = []
+    settings = _settings(given, problems)
+    with _noting(problems):
+        check_settings(settings)
+    inputs, notes = _inputs(sources, settings, interrupt, problems)
+    if problems:
+        raise UsageProblem(*problems)
+    report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
+    with route_logging(report), interrupt.installed():
+        try:
+            for note in notes:
+                report.say(logging.WARNING, note)
+            summary = import_inputs(settings, inputs, report, interrupt)
+        finally:
+            report.close()
+    _tell(summary, given)
+    return summary.exit_code
+
+
+def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
+    """Build the settings, adding to `problems` what cannot be one."""
+    from mpimport.settings import (  # noqa: PLC0415  not needed for --help
+        BatchSettings,
+        ReadSettings,
+        RunSettings,
+        SendSettings,
+        Settings,
+        parse_max_rejected,
+    )
+
+    max_rejected = None
+    if given["max_rejected"] is not None:
+        try:
+            max_rejected = parse_max_rejected(given["max_rejected"])
+        except ValueError as error:
+            problems.append(f"--max-rejected: {error}")
+    return Settings(
+        read=ReadSettings(format=given["format_name"], json_path=given["json_path"]),
+        batch=BatchSettings(
+            max_events=given["batch_size"],
+            max_bytes=given["batch_bytes"],
+            content_type=given["content_type"],
+            gzip_level=None if given["no_gzip"] else given["gzip_level"],
+            geolocate=given["geolocate"],
+        ),
+        send=SendSettings(
+            endpoint=given["endpoint"],
+            region=given["region"],
+            url=given["url"],
+            workers=given["workers"],
+            timeout_s=given["timeout"],
+            give_up_after_s=given["give_up_after"],
+            backoff_base_s=given["backoff_base"],
+            backoff_max_s=given["backoff_max"],
+            backoff_jitter_s=given["backoff_jitter"],
+            strict=not given["no_strict"],
+        ),
+        run=RunSettings(
+            rejected=given["rejected"], max_rejected=max_rejected, dry_run=given["dry_run"], sandbox=given["sandbox"]
+        ),
+        credentials=_credentials(given, problems),
+    )
+
+
+def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
+    """Gather what proves who sends: files come before the environment, and a terminal is asked last."""
+    from mpimport.settings import Credentials, Secret  # noqa: PLC0415  not needed for --help
+
+    secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
+    api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
+    username = given["username"]
+    needed = username and not secret and not given["secret_file"]
+    if needed and not (given["dry_run"] or given["sandbox"]) and sys.stderr.isatty():
+        with suppress(EOFError):
+            secret = Secret(getpass.getpass(f"Secret of the service account {username}: ", stream=sys.stderr))
+    return Credentials(
+        project_id=given["project_id"],
+        username=username,
+        secret=secret,
+        api_secret=api_secret,
+        token=Secret(given["token"]) if given["token"] else None,
+    )
+
+
+def _secret(option: str, path: str | None, variable: str, problems: list[str]) -> Secret | None:
+    from mpimport.settings import Secret  # noqa: PLC0415  not needed for --help
+
+    if path is None:
+        text = os.environ.get(variable, "").strip()
+        return Secret(text) if text else None
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{option} {path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
+        return None
+    if not text or len(text.splitlines()) != 1:
+        problems.append(f"{option} {path}: must hold the secret and nothing else, on one line")
+        return None
+    return Secret(text)
+
+
+def _inputs(
+    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str]
+) -> tuple[list[FileInput], list[str]]:
+    """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
+    from mpimport.formats import ReadOptions  # noqa: PLC0415  not needed for --help
+    from mpimport.inputs import FileInput, find_clashes, find_problems  # noqa: PLC0415
+    from mpimport.settle import rejected_paths  # noqa: PLC0415
+    from mpimport.sources import expand  # noqa: PLC0415
+
+    options = ReadOptions(json_path=settings.read.json_path)
+    path_of = rejected_paths(settings.run.rejected)
+    inputs: list[FileInput] = []
+    notes: list[str] = []
+    with _noting(problems):
+        found, notes = expand(_or_standard_input(sources))
+        inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
+        problems.extend(find_problems(inputs))
+        problems.extend(find_clashes(inputs, [path_of(source.name) for source in inputs]))
+    return inputs, notes
+
+
+def _or_standard_input(sources: Sequence[str]) -> Sequence[str]:
+    if sources:
+        return sources
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageProblem("nothing to import: name a file, or pipe events in; mpimport --help shows examples")
+    return ("-",)
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except UsageProblem as usage:
+        problems.extend(usage.problems)
+
+
+def _level(given: Mapping[str, Any]) -> int:
+    if given["verbose"]:
+        return logging.DEBUG
+    return logging.WARNING if given["quiet"] else logging.INFO
+
+
+def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
+    from mpimport.report import print_summary  # noqa: PLC0415  not needed for --help
+    from mpimport.summary_text import next_steps, summary_lines  # noqa: PLC0415
+
+    if summary.exit_code or not given["quiet"]:
+        print_summary(summary_lines(summary, next_steps=next_steps(summary)), sys.stderr, exit_code=summary.exit_code)
+    if given["as_json"]:
+        try:
+            sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Nobody reads it: the run is what it was. The interpreter would complain again when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; the process ends with its exit code, and a traceback is shown for a bug of ours only."""
+    sys.exit(_guarded(lambda: command.main(arguments, prog_name="mpimport", standalone_mode=False)))
+
+
+def _guarded(run: Callable[[], Any]) -> int:
+    try:
+        return int(run() or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as misuse:
+        misuse.show(sys.stderr)
+        return UsageProblem.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except UsageProblem as usage:
+        for problem in usage.problems:
+            sys.stderr.write(f"mpimport: {_visible(problem)}\n")
+        sys.stderr.write("Nothing was sent.\n")
+        return usage.exit_code
+    except MpimportError as error:
+        sys.stderr.write(f"mpimport: {_visible(str(error))}\n")
+        return error.exit_code
+    except Exception:  # noqa: BLE001  the last boundary: a bug is told as one
+        traceback.print_exc()
+        sys.stderr.write("mpimport: this is a bug in mpimport; please report it with the lines above\n")
+        return 70
+
+
+def _visible(text: str) -> str:
+    from mpimport.summary_text import clean  # noqa: PLC0415  not needed for --help
+
+    return clean(text)

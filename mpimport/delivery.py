@@ -1,0 +1,183 @@
+"""Owns what becomes of a batch: THE retry loop. Sends, asks what the reply means, waits, cuts, gives up.
+
+Must not know requests, files or `time`: how to send, the clock and all events are given to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mpimport.body import Lines, Part
+from mpimport.clock import Clock, SystemClock
+from mpimport.errors import Unbalanced
+from mpimport.ledger import Ledger
+from mpimport.pacing import Backoff, Gate
+from mpimport.records import (
+    Accepted,
+    Batch,
+    Fatal,
+    Outcome,
+    Partial,
+    Refused,
+    Response,
+    Retry,
+    Split,
+    Verdict,
+    Waiting,
+)
+
+INTERNAL_ERROR = "internal error"  # how Outcome.fatal begins when mpimport itself is at fault
+DISAGREES = "the server's count of stored events does not agree with those it names as failed"
+
+Notify: TypeAlias = Callable[[Waiting], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """All that delivering needs beside the batch; shared by the senders of a run.
+
+    `send` never raises. `halt` means "no further request": whoever wants to stop sets it, and a delivery
+    that meets a fatal reply sets it before anything else, so each sender spends at most one request on
+    finding out. A request that is under way is always finished.
+    `give_up_after_s` bounds the time that a batch keeps failing: from a failure to the next reply that
+    settles something, summed up. The gate counts when the batch has failed before, or nothing would ever
+    end; a batch that was not yet tried waits at the gate as long as it is closed.
+    """
+
+    send: Callable[[bytes, Mapping[str, str]], Response]
+    classify: Callable[[Response, int], Verdict]
+    encode: Callable[[Lines], tuple[bytes, Mapping[str, str]]]
+    give_up_after_s: float = 900.0
+    backoff: Backoff = field(default_factory=Backoff)
+    clock: Clock = field(default_factory=SystemClock)
+    gate: Gate = field(default_factory=Gate)
+    halt: threading.Event = field(default_factory=threading.Event)
+    rng: random.Random = field(default_factory=random.Random)
+
+
+def deliver(batch: Batch, route: Route, notify: Notify) -> Outcome:
+    """Send a batch until every event of it is stored, refused, or undelivered for a reason; account for all."""
+    delivery = _Delivery(batch, route, notify)
+    delivery.run()
+    return delivery.outcome()
+
+
+def deliver_safely(batch: Batch, route: Route, notify: Notify) -> Outcome:
+    """Deliver, and make of a bug a fatal outcome in which what was not settled is undelivered."""
+    delivery = _Delivery(batch, route, notify)
+    try:
+        delivery.run()
+        return delivery.outcome()
+    except Exception as error:  # noqa: BLE001 - a thread's edge: a bug must not lose the batch
+        route.halt.set()
+        _log.exception("batch %d: a bug in mpimport stops the run", batch.seq)
+        delivery.fatal = f"{INTERNAL_ERROR} while sending batch {batch.seq}: {type(error).__name__}: {error}"
+    try:
+        return delivery.outcome()
+    except Unbalanced:
+        return Outcome(batch, 0, undelivered=tuple(range(batch.count)), fatal=delivery.fatal)
+
+
+class _Delivery:
+    """One batch on its way: its ledger, and how long it has been failing."""
+
+    def __init__(self, batch: Batch, route: Route, notify: Notify) -> None:
+        self.ledger = Ledger(batch)
+        self.route = route
+        self.notify = notify
+        self.requests = 0
+        self.retries = 0
+        self.fatal: str | None = None
+        self.gave_up: str | None = None
+        self.failures = 0  # in a row
+        self.failing_since: float | None = None
+        self.failed_s = 0.0  # before that
+
+    def run(self) -> None:
+        """Send part after part until nothing is left to do, or to hope for."""
+        while self.ledger.todo and self._may_send():
+            part = self.ledger.todo[0]
+            verdict = self._attempt(part)
+            if isinstance(verdict, Fatal):
+                self.route.halt.set()
+                self.fatal = verdict.reason
+                return
+            again = self._settle(part, verdict)
+            if again is None:
+                self._recovered()
+            elif not self._wait(again):
+                return
+
+    def outcome(self) -> Outcome:
+        """Give what became of the events so far, checked. Unbalanced: an event is missing or counted twice."""
+        return self.ledger.outcome(fatal=self.fatal, gave_up=self.gave_up, requests=self.requests, retries=self.retries)
+
+    def _may_send(self) -> bool:
+        """Wait for the gate; False when nothing more may be sent, or it opens too late."""
+        route = self.route
+        while not route.halt.is_set():
+            left = route.gate.seconds_left(route.clock.now())
+            if not left:
+                return True
+            if self._gives_up(left, "all senders have to wait") or route.clock.wait(left, route.halt):
+                return False
+        return False
+
+    def _attempt(self, part: Part) -> Verdict:
+        body, headers = self.route.encode(part.lines)
+        self.requests += 1
+        self.retries += self.failures > 0
+        return self.route.classify(self.route.send(body, headers), len(part.indexes))
+
+    def _settle(self, part: Part, verdict: Accepted | Partial | Split | Refused | Retry) -> Retry | None:
+        """Enter the verdict into the ledger; give the reason to send again later, if there is one."""
+        match verdict:
+            case Accepted():
+                self.ledger.store(part)
+            case Partial(failed, resend_rest):
+                self.ledger.store_but(part, failed, resend_rest=resend_rest)
+                return Retry(DISAGREES) if resend_rest else None
+            case Split(reason, max_bytes):
+                self.ledger.cut(part, reason, max_bytes)
+            case Refused(reason):
+                self.ledger.refuse(part, reason)
+            case Retry():
+                return verdict
+        return None
+
+    def _recovered(self) -> None:
+        if self.failing_since is not None:
+            self.failed_s += self.route.clock.now() - self.failing_since
+        self.failing_since = None
+        self.failures = 0
+
+    def _wait(self, retry: Retry) -> bool:
+        """Wait before the next attempt; False when there is to be none."""
+        route, now = self.route, self.route.clock.now()
+        self.failures += 1
+        if self.failing_since is None:
+            self.failing_since = now
+        delay_s = max(route.backoff.delay(self.failures, route.rng), retry.after_s or 0.0)
+        if retry.shared:
+            route.gate.close_until(now + delay_s)
+        if self._gives_up(delay_s, retry.reason):
+            return False
+        self.notify(Waiting(self.ledger.batch.seq, self.failures, retry.reason, delay_s))
+        return not route.clock.wait(delay_s, route.halt)
+
+    def _gives_up(self, delay_s: float, reason: str) -> bool:
+        """Whether waiting so long would pass the time that the batch may keep failing; a first try always waits."""
+        if self.failing_since is None:
+            return False
+        failed_s = self.failed_s + self.route.clock.now() - self.failing_since
+        if failed_s + delay_s <= self.route.give_up_after_s:
+            return False
+        self.gave_up = f"kept failing for {failed_s:.0f} s, {self.failures} times in a row; the last time: {reason}"
+        return True

@@ -1,0 +1,188 @@
+"""CSV and TSV with a header row: every row becomes a mapping of its cells that are not empty.
+
+The quick way takes a few hundred lines at a time and asks only whether they made as many rows, all of the
+right length. Where they did not, the same lines are read again one row at a time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Generator, Iterator, Sequence
+
+from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.formats.delimited_rows import (
+    Table,
+    is_unclosed,
+    make_block,
+    read_carefully,
+    read_header,
+    read_quickly,
+)
+from mpimport.formats.reading import ReadOptions
+from mpimport.records import Block, Unreadable
+from mpimport.sources import ByteStream
+
+_CHUNK_BYTES = 64 * 1024
+_ROWS = 500
+_MEND = {
+    ";": "convert it to commas first",
+    "|": "convert it to commas first",
+    "\t": "--format tsv",
+    ",": "--format csv",
+}
+_KIND = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
+
+
+def read_csv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
+    """Read comma-separated rows; each is numbered by the line it starts on, the header's being 1.
+
+    A row of the wrong length, with a misplaced quote, a NUL or invalid UTF-8 is `Unreadable`; blank ones are
+    passed over. Raises `UsageProblem` for a header that cannot be used, `BrokenInput` for a row that is too long.
+    """
+    return _Reader(stream, options.max_record_bytes, ",").read()
+
+
+def read_tsv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
+    """Read tab-separated rows, quoted like those of CSV; see `read_csv`."""
+    return _Reader(stream, options.max_record_bytes, "\t").read()
+
+
+class _Reader:
+    """Reads one stream. `_rest` is the text that no row was made of yet; it begins at a row."""
+
+    def __init__(self, stream: ByteStream, most: int, separator: str) -> None:
+        self._stream = stream
+        self._most = most
+        self._separator = separator
+        self._table: Table | None = None
+        self._rest = b""
+        self._before = 0  # lines before `_rest`
+        self._offset = 0  # bytes before it
+        self._ended = False
+        self._failure: BrokenInput | None = None
+
+    def read(self) -> Iterator[Block | Unreadable]:
+        """Read chunk by chunk, each cut at the end of a line."""
+        while not self._ended:
+            data, final = self._fill()
+            cut = len(data) if final else _find_cut(data)
+            lines, clean = _split(data[:cut])
+            used = 0
+            if self._table is None:
+                used = self._take_header(lines, final=final)
+            if self._table is not None:
+                clean = clean and len(data) <= self._most
+                used = yield from self._take_rows(self._table, lines, used, clean=clean, final=final)
+            self._rest = "".join(lines[used:]).encode(errors="surrogateescape") + data[cut:]
+            self._before += used
+            self._offset += len(data) - len(self._rest)
+            if len(self._rest) > self._most:
+                raise BrokenInput(self._word_long())
+        if self._failure is not None:
+            raise self._word_failure(self._failure) from self._failure
+
+    def _fill(self) -> tuple[bytes, bool]:
+        """Read on, as much again as is left over: a long row is not gone over again and again.
+
+        Also says whether that is the end of a stream that is whole.
+        """
+        pieces = [self._rest]
+        room = max(_CHUNK_BYTES, len(self._rest))
+        try:
+            while room > 0 and not self._ended:
+                piece = self._stream.read(room)
+                pieces.append(piece)
+                room -= len(piece)
+                self._ended = not piece
+        except BrokenInput as failure:
+            self._failure, self._ended = failure, True
+        return b"".join(pieces), self._ended and self._failure is None
+
+    def _take_header(self, lines: Sequence[str], *, final: bool) -> int:
+        """Read the names, when their row is there whole; gives the number of lines used."""
+        try:
+            names, used = read_header(lines, self._separator)
+        except csv.Error as error:
+            if is_unclosed(error) and not final:
+                return 0
+            raise UsageProblem(f"{self._stream.name}: the header row cannot be read: {error}") from error
+        if names:
+            problems = list(_find_problems(names, self._separator))
+            if problems:
+                raise UsageProblem(*(f"{self._stream.name}: {problem}" for problem in problems))
+            self._table = Table(tuple(names), self._separator, self._most)
+        return used
+
+    def _take_rows(
+        self, table: Table, lines: Sequence[str], at: int, *, clean: bool, final: bool
+    ) -> Generator[Block | Unreadable, None, int]:
+        """Read the rows of a chunk, a batch at a time; returns the number of lines used."""
+        while at < len(lines):
+            batch = lines[at : at + _ROWS]
+            rows = read_quickly(table, batch) if clean else None
+            if rows is not None:
+                yield make_block(table, self._before + at + 1, rows)
+                at += len(batch)
+                continue
+            stop = at + len(batch)
+            items, at = read_carefully(table, lines, at, stop, before=self._before, clean=clean, final=final)
+            yield from items
+            if at < stop:
+                break
+        return at
+
+    def _word_long(self) -> str:
+        return (
+            f"{self._stream.name}: the row that starts in line {self._before + 1} (byte {self._offset}) is longer than "
+            f"{self._most} bytes: a quote that opens in it is probably not closed"
+        )
+
+    def _word_failure(self, failure: BrokenInput) -> BrokenInput:
+        if not self._rest:
+            return failure
+        return BrokenInput(f"{failure}; the row that starts in line {self._before + 1} is cut short and was not read")
+
+
+def _split(data: bytes) -> tuple[list[str], bool]:
+    """Give the lines, ended by CR, LF or both, and whether they are UTF-8 without NULs."""
+    clean = b"\0" not in data
+    try:
+        lines = list(map(bytes.decode, io.BytesIO(data)))
+    except UnicodeDecodeError:
+        lines = [line.decode(errors="surrogateescape") for line in io.BytesIO(data)]
+        clean = False
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        lines = io.StringIO("".join(lines), newline="").readlines()
+    return lines, clean
+
+
+def _find_cut(data: bytes) -> int:
+    """Give the end of the last whole line; a CR at the very end may be half of a line end."""
+    return max(data.rfind(b"\n"), data.rfind(b"\r", 0, max(0, len(data) - 1))) + 1
+
+
+def _find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
+    """Say what is wrong with a header row."""
+    only = names[0] if len(names) == 1 else ""
+    for other, kind in _KIND.items():
+        if other != separator and other in only:
+            yield f"the header row has no {_KIND[separator]}, but {kind}: {_MEND[other]}"
+            return
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        yield "the header row is not UTF-8: convert the file first, iconv -f LATIN1 -t UTF-8"
+        return
+    if any("\0" in name for name in names):
+        yield "the header row holds NUL bytes: if the file is UTF-16, iconv -f UTF-16 -t UTF-8 converts it"
+        return
+    empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
+    if empty:
+        yield f"the header row names no column {', '.join(empty)}: give it a name, or remove it"
+    places: dict[str, list[str]] = {}
+    for column, name in enumerate(names, 1):
+        places.setdefault(name, []).append(str(column))
+    for name, columns in places.items():
+        if len(columns) > 1 and name.strip():
+            yield f"the header row has the name {name!r} in columns {', '.join(columns)}: rename all but one"

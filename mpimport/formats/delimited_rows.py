@@ -1,0 +1,193 @@
+"""Lines of delimited text to rows: many at once where all is well, one at a time where something is not."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mpimport.records import Block, Reason, Unreadable
+
+_NO_LIMIT = 2**31 - 1  # a C long of 32 bits is the most that every platform takes
+_END_IN_QUOTES = "unexpected end of data"  # csv's words; the same from Python 3.10 to 3.14
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What all rows of a source share. No row has more than `most` bytes."""
+
+    names: tuple[str, ...]
+    separator: str
+    most: int
+
+
+def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
+    """Make a row of each line; None when one of them is not a row of its own of the right length."""
+    with _big_fields():
+        try:
+            rows = list(csv.reader(lines, delimiter=table.separator, strict=True))
+        except csv.Error:
+            return None
+    whole = len(rows) == len(lines) and set(map(len, rows)) == {len(table.names)}
+    return rows if whole else None
+
+
+def make_block(table: Table, first: int, rows: Sequence[Sequence[str]]) -> Block:
+    """Hand over rows as mappings, each made when it is asked for."""
+    return Block(first, _make_records(table.names, rows))
+
+
+def read_carefully(
+    table: Table, lines: Sequence[str], at: int, stop: int, *, before: int, clean: bool, final: bool
+) -> tuple[list[Block | Unreadable], int]:
+    """Read the rows that begin at `lines[at:stop]`; gives what they are and the index of the next row.
+
+    That is less than `stop` when the row there does not end in `lines` or is too long. `before` is how many
+    lines came before. Not `clean`: there may be bytes in it that are no UTF-8, NULs, or rows that are too long.
+    After a quote that is not closed or not followed by a separator, reading goes on at the next line.
+    """
+    found = _Found(table, before)
+    with _big_fields():
+        while at < stop:
+            start = at
+            reader = csv.reader(map(lines.__getitem__, range(at, len(lines))), delimiter=table.separator, strict=True)
+            try:
+                for cells in reader:
+                    end = start + reader.line_num
+                    if not clean and _count_bytes(lines, at, end) > table.most:
+                        return found.finish(), at
+                    found.add(at, cells, lines[at:end], clean=clean)
+                    at = end
+                    if at >= stop:
+                        break
+            except csv.Error as error:
+                unclosed = str(error) == _END_IN_QUOTES
+                if (unclosed and not final) or _count_bytes(lines, at, start + reader.line_num) > table.most:
+                    return found.finish(), at
+                found.add_error(at, lines[at], unclosed=unclosed)
+                at += 1
+    return found.finish(), at
+
+
+def read_header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
+    """Give the first row that is not blank, and how many lines it and the blank ones take.
+
+    No names when there is none yet. Raises `csv.Error` for one that is broken.
+    """
+    with _big_fields():
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        for cells in reader:
+            if cells:
+                return cells, reader.line_num
+    return [], len(lines)
+
+
+def is_unclosed(error: csv.Error) -> bool:
+    """Say whether the text ended within quotes, so that more of it may mend that."""
+    return str(error) == _END_IN_QUOTES
+
+
+class _Found:
+    """Gathers what the careful way finds, good rows that follow each other in one block."""
+
+    def __init__(self, table: Table, before: int) -> None:
+        self._table = table
+        self._before = before
+        self._items: list[Block | Unreadable] = []
+        self._run: list[list[str]] = []
+        self._first = 0
+        self._next = 0
+
+    def add(self, at: int, cells: list[str], lines: Sequence[str], *, clean: bool) -> None:
+        number = self._before + at + 1
+        reason = self._find_fault(number, cells, lines, clean=clean) if cells else None
+        if reason is not None:
+            self._flush()
+            self._items.append(Unreadable(number, reason, _encode(lines)))
+        elif cells:
+            if number != self._next:
+                self._flush()
+                self._first = number
+            self._run.append(cells)
+            self._next = number + 1
+
+    def add_error(self, at: int, line: str, *, unclosed: bool) -> None:
+        self._flush()
+        number = self._before + at + 1
+        if "\0" in line:
+            reason = _word_nul(number)
+        elif unclosed:
+            reason = Reason(
+                "unclosed_quote",
+                f"a quote that opens in line {number} is never closed: close it, or double a quote that is text",
+            )
+        else:
+            reason = Reason(
+                "bad_quote",
+                f"a quoted cell of line {number} is followed by something that is no separator: "
+                f"double the quotes that are text",
+            )
+        self._items.append(Unreadable(number, reason, _encode([line])))
+
+    def finish(self) -> list[Block | Unreadable]:
+        self._flush()
+        return self._items
+
+    def _flush(self) -> None:
+        if self._run:
+            self._items.append(make_block(self._table, self._first, self._run))
+            self._run = []
+        self._next = 0
+
+    def _find_fault(self, number: int, cells: Sequence[str], lines: Sequence[str], *, clean: bool) -> Reason | None:
+        width = len(self._table.names)
+        if not clean and not _is_utf8(lines):
+            return Reason("invalid_utf8", f"line {number} is not UTF-8: convert the file, iconv -f LATIN1 -t UTF-8")
+        if not clean and any("\0" in line for line in lines):
+            return _word_nul(number)
+        if len(cells) > width:
+            mend = "quote the cell that holds the separator"
+        elif len(cells) < width:
+            mend = "is it cut short, or is a line break in a cell without quotes?"
+        else:
+            return None
+        return Reason("ragged_row", f"line {number} has {len(cells)} cells where the header has {width}: {mend}")
+
+
+def _make_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dict[str, str]]:
+    for row in rows:
+        if "" in row:
+            yield {name: cell for name, cell in zip(names, row) if cell}  # noqa: B905 - the lengths were compared
+        else:
+            yield dict(zip(names, row))  # noqa: B905 - as above
+
+
+def _word_nul(number: int) -> Reason:
+    return Reason("nul_byte", f"line {number} holds a NUL byte: is the file damaged, or UTF-16?")
+
+
+def _encode(lines: Sequence[str]) -> bytes:
+    return "".join(lines).rstrip("\r\n").encode(errors="surrogateescape")
+
+
+def _is_utf8(lines: Sequence[str]) -> bool:
+    try:
+        "".join(lines).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _count_bytes(lines: Sequence[str], start: int, end: int) -> int:
+    return sum(len(line.encode(errors="surrogateescape")) for line in lines[start:end])
+
+
+@contextmanager
+def _big_fields() -> Iterator[None]:
+    """Lift the limit that the csv module keeps for the whole process, for as long as it takes to parse."""
+    limit = csv.field_size_limit(_NO_LIMIT)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)

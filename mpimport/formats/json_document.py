@@ -1,0 +1,128 @@
+"""JSON documents: an array of events, an object that holds it somewhere, or one event.
+
+Decides where in the document the events are; how they are cut out is `json_cut`, how they are reached `json_walk`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.formats.json_cut import cut_array, cut_object
+from mpimport.formats.json_feed import Feed
+from mpimport.formats.reading import ReadOptions
+from mpimport.records import Block, Unreadable
+from mpimport.sources import ByteStream
+
+if TYPE_CHECKING:  # ijson is imported when it is needed
+    from mpimport.formats.json_walk import Walk
+
+
+def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
+    """Read the records of a document; their numbers count from 1.
+
+    Raises `UsageProblem` when it takes a `--json-path` to say where the events are, or when the one given
+    leads nowhere; `BrokenInput` where the document breaks.
+    """
+    feed = Feed(stream.name, stream.read)
+    opening = feed.skip_space()
+    path, most = options.json_path, options.max_record_bytes
+    if not opening:
+        if feed.failure:
+            raise feed.failure
+    elif opening == b"[" and path in (None, "", "item"):
+        feed.at += 1
+        yield from cut_array(feed, 1, most)
+        _check_end(feed)
+    elif opening not in (b"[", b"{"):
+        raise feed.broken("is no JSON array or object: name the format of the file (--format)")
+    elif path:
+        yield from _read_at(feed, path, stream, most)
+    else:
+        yield from _read_found(feed, stream, most)
+
+
+def backend_note() -> str | None:
+    """Say that documents are read slowly, when ijson runs without its C backend; None when it has it."""
+    note: str | None = _import_walk().backend_note()
+    return note
+
+
+def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
+    """Read what is at the path that the user gave."""
+    walk = _import_walk().Walk(feed, most, wanted=path)
+    yield from walk.records()
+    if not walk.matched:
+        there = ", ".join(map(_spell, walk.arrays)) or "there is none"
+        message = f"nothing is at --json-path {path}; the arrays of objects in it: {there}"
+        raise UsageProblem(f"{stream.name}: {message}")
+
+
+def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
+    """Read the only array of objects at the outermost level that has one, or the document as one event."""
+    survey, whole = _survey(feed, stream, most)
+    if survey.is_event or (whole and not survey.arrays):
+        yield cut_object(feed, 1, most)
+        _check_end(feed)
+        return
+    level = min(survey.arrays.values(), default=0)
+    found = [path for path, depth in survey.arrays.items() if depth == level]
+    if len(found) > 1:
+        raise UsageProblem(f"{stream.name}: {_word_choice(found)}")
+    walks = _import_walk()
+    walk = walks.Walk(feed, most, wanted=walks.name_items(found[0]) if found else None, take_first=True)
+    yield from walk.records()
+    if not walk.matched:
+        raise feed.broken("no array of objects is in it, and it is too long to be one event")
+    level = level if found else walk.level
+    others = [path for path, depth in walk.arrays.items() if depth <= level]
+    if others:
+        raise feed.broken(f"only {walk.wanted} was read, and {_word_choice(others)}")
+
+
+def _survey(feed: Feed, stream: ByteStream, most: int) -> tuple[Walk, bool]:
+    """Look for arrays of objects before anything is read: in all of a file, in the first bytes of a pipe.
+
+    Also says whether that was the whole document. Damage ends the survey; the reading tells of it.
+    """
+    again = stream.reopen()
+    ahead = Feed(stream.name, again.read) if again else _look_ahead(feed, most)
+    walk = _import_walk().Walk(ahead, most)
+    with again or nullcontext(), suppress(BrokenInput):
+        for _ in walk.records():
+            pass
+    return walk, again is not None or len(feed) <= most
+
+
+def _look_ahead(feed: Feed, most: int) -> Feed:
+    """Copy what is in the feed, after it has taken in as much as one record may have."""
+    while len(feed) <= most and feed.grow():
+        pass
+    return Feed(feed.name, io.BytesIO(feed.text[feed.at :]).read)
+
+
+def _word_choice(paths: list[str]) -> str:
+    there = ", ".join(map(_spell, paths))
+    return f"there are events, or other objects, at {there}: say which with --json-path"
+
+
+def _spell(path: str) -> str:
+    return str(_import_walk().name_items(path))
+
+
+def _import_walk() -> ModuleType:
+    from mpimport.formats import json_walk  # noqa: PLC0415 - it imports ijson, which takes a while
+
+    return json_walk
+
+
+def _check_end(feed: Feed) -> None:
+    """Make sure that nothing follows the document."""
+    if feed.skip_space():
+        raise feed.broken(_import_walk().word_trailing(feed.offset))
+    if feed.failure:
+        raise feed.failure

@@ -1,0 +1,169 @@
+"""Walks through a JSON document to the arrays in it; the elements of arrays of objects are cut, not parsed.
+
+One ijson parser follows the document. It is fed up to each opening bracket in turn, so that what it reports
+began at the very byte behind which the feed stands. When the elements that follow are cut out of the feed, the
+parser is told that there were none, and goes on behind them. The only module that imports ijson.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ijson
+
+from mpimport.errors import BrokenInput
+from mpimport.formats.json_cut import cut_array, cut_object
+from mpimport.formats.json_feed import Feed
+from mpimport.records import Block, Unreadable
+
+_OPENING = re.compile(rb"[\[{]")
+_MAX_DEPTH = 200
+_EVENT_KEYS = frozenset(("event", "properties"))
+_PARSE_ERRORS = (ijson.JSONError, ValueError, ArithmeticError, SystemError)  # numbers of 5000 digits: the last two
+_ITEM = "item"
+
+
+def backend_note() -> str | None:
+    """Say that documents are read slowly, when ijson runs without its C backend; None when it has it."""
+    if str(ijson.backend).endswith("_c"):
+        return None
+    return f"ijson runs on its {ijson.backend} backend, which is slow: install a wheel of ijson for this platform"
+
+
+def name_items(path: str) -> str:
+    """Give the path of the items of the array at `path`, in ijson's prefix syntax."""
+    return f"{path}.{_ITEM}" if path else _ITEM
+
+
+class Walk:
+    """One pass over a document. `wanted` is a path in ijson's prefix syntax, with or without its `.item`.
+
+    Without one, arrays of objects are found and passed over, unless `take_first` says to read the first.
+    Afterwards `arrays` holds the paths of the arrays of objects that were passed over, with how deep they lie;
+    `matched` says whether the wanted path was there. `is_event`: the document is one event, the walk stopped.
+    """
+
+    def __init__(self, feed: Feed, most: int, *, wanted: str | None = None, take_first: bool = False) -> None:
+        self.arrays: dict[str, int] = {}
+        self.wanted = wanted
+        self.level = 0  # how deep the wanted array lies
+        self.matched = False
+        self.is_event = False
+        self._feed = feed
+        self._most = most
+        self._take_first = take_first
+        self._names: list[str] = []  # of the child that comes next, one for each open bracket
+        self._in_array: list[bool] = []
+        self._number = 1
+        self._quiet = 0  # bytes since the parser last reported something: it keeps them
+        self._events: Any = ijson.sendable_list()
+        self._parser: Any = ijson.basic_parse_coro(self._events)
+
+    def records(self) -> Iterator[Block | Unreadable]:
+        """Read the document to its end. Raises `BrokenInput` where it breaks."""
+        while piece := self._next_piece():
+            kind = self._follow(piece)
+            if self.is_event and self.wanted is None:
+                return
+            if kind == "start_array":
+                yield from self._enter_array()
+            elif kind == "start_map":
+                yield from self._enter_map()
+        try:
+            self._parser.close()
+        except _PARSE_ERRORS as error:
+            raise self._broken(error) from error
+        if self._feed.failure:
+            raise self._feed.failure
+
+    def _next_piece(self) -> bytes:
+        """Take what comes up to and with the next bracket that may open something."""
+        feed = self._feed
+        if not len(feed):
+            feed.grow()
+        match = _OPENING.search(feed.text, feed.at)
+        end = match.end() if match else len(feed.text)
+        piece = feed.text[feed.at : end]
+        feed.at = end
+        return piece
+
+    def _follow(self, piece: bytes) -> str:
+        """Feed the parser; gives the kind of the last thing it reports, "" for nothing."""
+        try:
+            self._parser.send(piece)
+        except _PARSE_ERRORS as error:
+            raise self._broken(error) from error
+        self._quiet = 0 if self._events else self._quiet + len(piece)
+        if self._quiet > self._most:
+            raise self._feed.broken(f"something before byte {self._feed.offset} is longer than {self._most} bytes")
+        kind = ""
+        for kind, value in self._events:
+            if kind == "map_key":
+                self._names[-1] = value
+                self.is_event = self.is_event or (len(self._names) == 1 and value in _EVENT_KEYS)
+            elif kind in ("start_map", "start_array"):
+                self._names.append("" if kind == "start_map" else _ITEM)
+                self._in_array.append(kind == "start_array")
+            elif kind in ("end_map", "end_array"):
+                self._names.pop()
+                self._in_array.pop()
+        self._events.clear()
+        if len(self._names) > _MAX_DEPTH:
+            raise self._feed.broken(f"more than {_MAX_DEPTH} brackets are open at byte {self._feed.offset}")
+        return kind
+
+    def _enter_array(self) -> Iterator[Block | Unreadable]:
+        path = ".".join(self._names[:-1])
+        if self.wanted is not None and self.wanted in (path, name_items(path)):
+            yield from self._cut(closing=b"]")
+
+    def _enter_map(self) -> Iterator[Block | Unreadable]:
+        path = ".".join(self._names[:-1])
+        if self.wanted is not None and path == self.wanted:
+            self.matched = True
+            self._feed.at -= 1
+            yield cut_object(self._feed, self._number, self._most)
+            self._number += 1
+            self._follow(b"}")
+        elif len(self._in_array) > 1 and self._in_array[-2]:
+            yield from self._enter_objects(".".join(self._names[:-2]), path)
+
+    def _enter_objects(self, array: str, items: str) -> Iterator[Block | Unreadable]:
+        """Stand at the first object in an array that was not asked for by name."""
+        level = len(self._names) - 2
+        first = self._take_first and self.wanted is None
+        if not first:
+            self.arrays.setdefault(array, level)
+        if self.wanted is not None and self.wanted.startswith(f"{items}."):
+            return
+        self._feed.at -= 1
+        if first:
+            self.wanted, self.level = items, level
+            yield from self._cut(closing=b"}]")
+            return
+        for _ in cut_array(self._feed, 1, self._most):
+            pass
+        self._follow(b"}]")
+
+    def _cut(self, closing: bytes) -> Iterator[Block | Unreadable]:
+        self.matched = True
+        self._number = yield from cut_array(self._feed, self._number, self._most)
+        self._follow(closing)
+
+    def _broken(self, error: Exception) -> BrokenInput:
+        reason, offset = str(error).partition("\n")[0], self._feed.offset
+        if "premature" in reason or "Incomplete" in reason:
+            return self._feed.broken(f"the document ends in the middle, after byte {offset}")
+        if "trailing" in reason:
+            return self._feed.broken(word_trailing(offset))
+        return self._feed.broken(f"is no JSON just before byte {offset}: {reason}")
+
+
+def word_trailing(offset: int) -> str:
+    """Word that something follows the document."""
+    return (
+        f"text follows the end of the JSON document, before byte {offset}: documents one after the other are NDJSON "
+        f"(--format ndjson, after `jq -c .` where one takes several lines)"
+    )

@@ -1,0 +1,146 @@
+"""Sources and formats joined into inputs that the pipeline can read; and mappings of a program as an input.
+
+Knows neither events nor the API.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
+from mpimport.interrupt import Interrupt
+from mpimport.records import Block, Reason, Unreadable
+from mpimport.sources import ByteStream, Source, open_source
+
+BLOCK_RECORDS = 1000
+
+
+class FileInput:
+    """A file or standard input, read in a format: `auto` looks at its name and its first bytes."""
+
+    def __init__(
+        self,
+        source: Source,
+        format_name: str,
+        options: ReadOptions,
+        interrupt: Interrupt,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        """Open nothing yet."""
+        self._source = source
+        self._format = format_name
+        self._options = options
+        self._interrupt = interrupt
+        self._stdin = stdin
+        self._stream: ByteStream | None = None
+        self._consumed = 0
+        self.name = source.name
+        self.path = source.path
+        self.resumable = source.resumable
+        self.size = source.size
+
+    @property
+    def consumed(self) -> int:
+        """Bytes taken from the file so far, compressed if it is."""
+        return self._stream.consumed if self._stream is not None else self._consumed
+
+    def look_into(self, *, deeper: bool) -> None:
+        """Look into a regular file before anything is sent: at its format, and `deeper` at how it begins.
+
+        Raises UsageProblem when it takes an option to read it.
+        """
+        if not self.resumable:
+            return
+        with self._open() as stream:
+            name = self._detect(stream) if self._format == "auto" else self._format
+            if deeper:
+                with suppress(BrokenInput):  # what comes before the damage is imported
+                    next(FORMATS[name].read(stream, self._options), None)
+
+    @contextmanager
+    def open(self) -> Iterator[Iterator[Block | Unreadable]]:
+        """Read from the beginning; only one pass."""
+        with self._open() as stream:
+            self._stream = stream
+            try:
+                name = self._detect(stream) if self._format == "auto" else self._format
+                yield FORMATS[name].read(stream, self._options)
+            finally:
+                self._consumed, self._stream = stream.consumed, None
+
+    def _open(self) -> ByteStream:
+        return open_source(self._source, self._stdin or sys.stdin.buffer, self._interrupt.patient)
+
+    def _detect(self, stream: ByteStream) -> str:
+        return detect(self.name, stream.peek(HEAD_BYTES))
+
+
+def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
+    """Look into every regular file, and tell of those that take an option to be read.
+
+    A single file is looked into no further than its format: reading it tells the rest before anything is sent.
+    """
+    for source in inputs:
+        try:
+            source.look_into(deeper=len(inputs) > 1)
+        except (UsageProblem, BrokenInput) as error:
+            yield str(error)
+
+
+def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterator[str]:
+    """Tell of a source that the run would also write to: it would read its own rejects for ever."""
+    for path in dict.fromkeys(written):
+        for source in inputs:
+            if source.path is not None and path.exists() and path.samefile(source.path):
+                yield f"{source.name}: is also where rejects are written; name another file with --rejected"
+
+
+class MappingsInput:
+    """Mappings that a program hands over. What is not JSON by nature (dates, UUIDs, tuples) is made so."""
+
+    name = "events"
+    resumable = False
+    size = None
+    consumed = 0
+
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Take nothing yet."""
+        self._records = records
+
+    @contextmanager
+    def open(self) -> Iterator[Iterator[Block | Unreadable]]:
+        """Take the mappings in blocks, numbered from 1."""
+        yield self._blocks()
+
+    def _blocks(self) -> Iterator[Block | Unreadable]:
+        records = iter(self._records)
+        first = 1
+        while taken := list(islice(records, BLOCK_RECORDS)):
+            yield from _plain_blocks(first, taken)
+            first += len(taken)
+
+
+def _plain_blocks(first: int, records: list[Mapping[str, Any]]) -> Iterator[Block | Unreadable]:
+    for number, record in enumerate(records, first):
+        plain = _plain(record)
+        if isinstance(plain, Reason):
+            yield Unreadable(number, plain, repr(record)[:1000].encode(errors="replace"))
+        else:
+            yield Block(number, [plain])
+
+
+def _plain(record: object) -> Mapping[str, Any] | Reason:
+    try:
+        plain = msgspec.to_builtins(record, builtin_types=(Decimal,), str_keys=True)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        return Reason("not_json", f"the record has no JSON form: {error}")
+    return plain if isinstance(plain, dict) else Reason("not_an_object", "an event is a mapping, this is none")

@@ -1,0 +1,78 @@
+"""SIGINT and SIGTERM as something to look at: the first asks to finish, the second not to wait.
+
+A handler only takes a note; whoever reads, waits or settles looks at it. A read that may wait for ever (a
+pipe, a terminal) waits for the signal too, so no byte that was taken from it is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """A read was given up because a signal came; nothing of what it would have brought was taken."""
+
+
+class Interrupt:
+    """Whether, and by which signal, the run was asked to stop."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self.signal_number: int | None = None
+        self.times = 0
+        self._wake: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop reading and let finish what is under way."""
+        return self.times > 0
+
+    @property
+    def insisted(self) -> bool:
+        """Whether not even to wait for what is under way."""
+        return self.times > 1
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.times += 1
+        if self.signal_number is None:
+            self.signal_number = number
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take the signals while the block runs; the main thread only."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._wake = read_end
+        try:
+            yield
+        finally:
+            self._wake = None
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(read_end)
+            os.close(write_end)
+
+    def patient(self, descriptor: int, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """Wrap a read that may block: it raises `Interrupted` when a signal comes while it waits."""
+
+        def pull(n: int) -> bytes:
+            while not self.asked and self._wake is not None and os.name == "posix":
+                with suppress(InterruptedError):
+                    ready, _, _ = select.select([descriptor, self._wake], [], [])
+                    if descriptor in ready:
+                        break
+            if self.asked:
+                raise Interrupted
+            return read(n)
+
+        return pull

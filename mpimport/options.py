@@ -1,0 +1,100 @@
+"""The options of the command line, each with its help, its default and its environment variables; and the help text.
+
+Imports nothing that an import needs, so that `--help` is there at once. A test holds the choices to the
+registries that they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+HELP = """Import events into Mixpanel, and account for every one of them.
+
+SOURCE is a file, a quoted glob such as 'exports/*.csv', or - for standard input; plain or gzip; NDJSON, JSON,
+CSV or TSV. Every event is checked before it is sent. What cannot be imported is written to
+SOURCE.rejected.ndjson with its line and what to mend.
+
+\b
+Examples:
+  mpimport events.ndjson --project-id 12345 --username importer.1a2b3c
+  zcat day.json.gz | mpimport - --project-id 12345 --format ndjson
+  mpimport 'exports/*.csv' --dry-run        check everything, send nothing
+  mpimport events.ndjson --sandbox          no account: into a local stand-in of the API
+
+The service account's secret comes from MP_SECRET, from --secret-file, or is asked for.
+Every option can also be set in the environment as MPIMPORT_<OPTION>.
+
+\b
+Exit codes: 0 all imported; 1 some rejected; 2 wrong usage; 3 too many rejected; 4 the server refused us;
+5 gave up on some batches, run again; 6 the input broke; 130, 143 interrupted; 70 a bug.
+"""
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:
+    """Declare an option that is also read from MPIMPORT_<OPTION>, and from `also`, which others use too."""
+    own = "MPIMPORT_" + names[0].lstrip("-").split("/")[0].upper().replace("-", "_")
+    if also:
+        settings["help"] = f"{settings['help']}  [{also}]"
+    return click.option(*names, envvar=[own, also] if also else own, **settings)
+
+
+OPTIONS: tuple[Decorator, ...] = (
+    _option("--project-id", also="MP_PROJECT_ID", metavar="ID", help="The project to import into."),
+    _option("--username", also="MP_USERNAME", metavar="NAME", help="The service account's name."),
+    _option("--secret-file", metavar="PATH",
+            help="File that holds the service account's secret, unless MP_SECRET does."),
+    _option("--api-secret-file", metavar="PATH",
+            help="File that holds the project's legacy secret, unless MP_API_SECRET does."),
+    _option("--token", also="MP_TOKEN", metavar="TOKEN", help="The project's token, instead of a service account."),
+    _option("--region", also="MP_REGION", type=click.Choice(["us", "eu", "in"]), default="us", show_default=True,
+            help="Where the project's data lives; a wrong region loses events."),
+    _option("--url", also="MP_URL", metavar="URL", help="Base URL instead of the region's."),
+    _option("--endpoint", type=click.Choice(["import"]), default="import", show_default=True,
+            help="The endpoint of the API."),
+    _option("--sandbox", is_flag=True, help="Import into a local stand-in of the API, started for this run."),
+    _option("--dry-run", is_flag=True, help="Do everything but send."),
+    _option("--format", "format_name", type=click.Choice(["auto", "ndjson", "json", "csv", "tsv"]), default="auto",
+            show_default=True, help="The input's format; auto: by name, else by looking at the first bytes."),
+    _option("--json-path", metavar="PATH", help="Where the events are in a JSON document, such as data.events.item "
+            "(ijson's prefix syntax); found by itself when there is one list of objects."),
+    _option("--geolocate", is_flag=True, help='Do not add "ip": 0 to events without ip: Mixpanel then places them '
+            "where this machine is."),
+    _option("--workers", type=int, default=16, show_default=True, metavar="N", help="Concurrent requests, 1 to 64."),
+    _option("--batch-size", type=int, default=2000, show_default=True, metavar="N", help="Events a request."),
+    _option("--batch-bytes", type=int, default=10_000_000, show_default=True, metavar="N",
+            help="Uncompressed bytes a request."),
+    _option("--gzip-level", type=int, default=1, show_default=True, metavar="N", help="1 quickest to 9 smallest."),
+    _option("--no-gzip", is_flag=True, help="Do not compress requests."),
+    _option("--content-type", type=click.Choice(["ndjson", "json"]), default="ndjson", show_default=True,
+            help="How a request holds its events."),
+    _option("--no-strict", is_flag=True, help="Leave out strict=1: the server then drops bad events silently."),
+    _option("--timeout", type=float, default=30, show_default=True, metavar="S", help="Seconds for one attempt."),
+    _option("--give-up-after", type=float, default=900, show_default=True, metavar="S",
+            help="Seconds that one batch may keep failing."),
+    _option("--backoff-base", type=float, default=2, show_default=True, metavar="S",
+            help="First wait after a failure."),
+    _option("--backoff-max", type=float, default=60, show_default=True, metavar="S", help="Longest wait; it doubles."),
+    _option("--backoff-jitter", type=(float, float), default=(1, 5), show_default=True, metavar="MIN MAX",
+            help="Random seconds added to each wait."),
+    _option("--rejected", metavar="PATH", help="The rejected-events file.  [default: SOURCE.rejected.ndjson]"),
+    _option("--max-rejected", metavar="N|P%", help="Stop when more events are rejected.  [default: no limit]"),
+    _option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."),
+    _option("--progress/--no-progress", default=None, help="Show progress.  [default: a display on a terminal, "
+            "else a line every 10 s]"),
+    _option("--quiet", "-q", is_flag=True, help="Say nothing unless something goes wrong."),
+    _option("--verbose", "-v", is_flag=True, help="Say more."),
+    _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+            help="How lines are logged when there is no terminal."),
+)  # fmt: skip
+
+
+def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command all options."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function

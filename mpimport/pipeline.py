@@ -1,0 +1,269 @@
+"""The wiring of a run: read, check, batch, submit, settle. The main thread does all of it and owns all state.
+
+Knows neither click, requests, rich nor any format: it is given inputs, an intake, senders and a report.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from queue import Empty
+
+from mpimport.account import Summary, exit_code
+from mpimport.delivery import INTERNAL_ERROR
+from mpimport.errors import (
+    BrokenInput,
+    CannotWrite,
+    GaveUp,
+    MpimportError,
+    ServerRefused,
+    TooManyRejected,
+    Unbalanced,
+    UsageProblem,
+)
+from mpimport.interrupt import Interrupt, Interrupted
+from mpimport.plan import Input, Plan
+from mpimport.records import Batch, Outcome, Waiting
+from mpimport.report import Progress
+
+QUEUED = 8  # batches that wait beside those under way; more gains nothing and costs memory
+POLL_S = 0.2  # how often a wait for the server looks at signals and redraws
+QUIET_S = 10.0  # the same trouble is told once in so many seconds
+
+
+def run(plan: Plan) -> Summary:
+    """Import everything that the plan names; the summary accounts for every event that was read."""
+    return _Run(plan).run()
+
+
+class _Run:
+    """The state of a run: what is under way, why it stops, and whether the rest is saved instead of sent."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.intake = plan.intake
+        self.tally = plan.settler.tally
+        self.began = plan.clock()
+        self.under_way: dict[int, tuple[Batch, int]] = {}  # by seq, with the events imported when it was submitted
+        self.errors: list[MpimportError] = []
+        self.stopping = False
+        self.saving = False  # the server is given up on: what cannot be read again is saved, not sent
+        self.notes = list(plan.notes)
+        self.consumed = 0
+        self.current: Input | None = None
+        self.waiting: tuple[str, float] = ("", 0.0)
+        self.told: dict[str, float] = {}
+
+    def run(self) -> Summary:
+        try:
+            for source in self.plan.inputs:
+                if self._goes_on(source):
+                    self._read(source)
+            self._submit_all(self.intake.flush())
+            self._collect(0)
+        finally:
+            if self.plan.senders is not None:
+                self.plan.senders.stop()
+                self.plan.senders.close(0 if self.plan.interrupt.insisted else 5)
+            self.plan.settler.close()
+        return self._summary()
+
+    def _goes_on(self, source: Input) -> bool:
+        return not self.stopping or (self.saving and not source.resumable)
+
+    def _read(self, source: Input) -> None:
+        self.current, read_before = source, self.intake.read
+        try:
+            with source.open() as blocks:
+                for block in blocks:
+                    self._submit_all(self.intake.feed(source.name, block))
+                    self._look_around()
+                    if not self._goes_on(source):
+                        return
+        except Interrupted:
+            self._look_around()
+            return
+        except (BrokenInput, UsageProblem) as error:
+            self._broke(error)
+        finally:
+            self.consumed += source.consumed
+            self.current = None
+        if self.intake.read == read_before and source.consumed:
+            self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
+
+    def _broke(self, error: MpimportError) -> None:
+        nothing_sent = not (self.tally.requests or self.under_way)
+        usage = isinstance(error, UsageProblem) and nothing_sent and len(self.plan.inputs) == 1
+        self.errors.append(error if usage else BrokenInput(str(error)))
+        self.plan.report.say(logging.ERROR, str(error))
+
+    def _submit_all(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            self._submit(batch)
+            self._look_around()
+            if self.stopping and not self.saving:
+                return
+
+    def _submit(self, batch: Batch) -> None:
+        senders = self.plan.senders
+        if senders is None:
+            self._settled(self.plan.settler.settle_dry(batch))
+        elif self.stopping or not batch.count:
+            self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
+        else:
+            self.under_way[batch.seq] = (batch, self.tally.imported)
+            senders.submit(batch)
+            self._collect(self.plan.workers + min(self.plan.workers, QUEUED))
+
+    def _collect(self, limit: int) -> None:
+        """Settle what has come back, and wait until no more than `limit` batches are under way."""
+        senders = self.plan.senders
+        while senders is not None and self.under_way:
+            must_wait = len(self.under_way) > limit
+            try:
+                result = senders.results.get(block=must_wait, timeout=POLL_S)
+            except Empty:
+                if not must_wait:
+                    return
+                self._look_around()
+                if self.plan.interrupt.insisted or not senders.alive():
+                    self._abandon()
+                continue
+            if isinstance(result, Waiting):
+                self._waits(result)
+            elif result.batch.seq in self.under_way:
+                self._settle(result)
+
+    def _abandon(self) -> None:
+        """Count what is under way as undelivered: nobody waits for it any more. It may arrive all the same."""
+        if not self.plan.interrupt.insisted:
+            self._stop(MpimportError(f"{INTERNAL_ERROR}: all senders have died; run the same command again"))
+        for batch, _ in tuple(self.under_way.values()):
+            self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
+
+    def _settle(self, outcome: Outcome) -> None:
+        batch = outcome.batch
+        _, imported_before = self.under_way.pop(batch.seq, (None, 0))
+        self.plan.report.say(
+            logging.DEBUG,
+            f"batch {batch.seq}: {batch.count} events, {outcome.imported} imported, {len(outcome.refusals)} refused, "
+            f"{len(outcome.undelivered)} undelivered, {outcome.requests} requests",
+        )
+        self._settled(self.plan.settler.settle(outcome))
+        if outcome.max_bytes is not None and outcome.max_bytes < self.intake.draft.max_bytes:
+            self.intake.draft.max_bytes = outcome.max_bytes
+            self.plan.report.say(
+                logging.INFO, f"the server takes {outcome.max_bytes:,} bytes a request; batches are smaller from now on"
+            )
+        if outcome.fatal is not None:
+            ours = outcome.fatal.startswith(INTERNAL_ERROR)
+            self._stop(MpimportError(outcome.fatal) if ours else ServerRefused(outcome.fatal))
+        if outcome.gave_up is not None:
+            self._gave_up(outcome.gave_up, nothing_arrives=self.tally.imported == imported_before)
+
+    def _settled(self, problem: CannotWrite | None) -> None:
+        self.waiting = self.waiting if self.under_way else ("", 0.0)
+        if problem is not None:
+            self._stop(problem)
+        limit = self.plan.max_rejected
+        if limit is not None and limit.exceeded(self.tally.rejected, self.intake.read):
+            self._stop(
+                TooManyRejected(f"{self.tally.rejected:,} events were rejected, more than --max-rejected {limit}")
+            )
+
+    def _gave_up(self, reason: str, *, nothing_arrives: bool) -> None:
+        self.errors.append(GaveUp(f"a batch {reason}"))
+        self.plan.report.say(logging.ERROR, f"gave up on a batch: it {reason}")
+        if nothing_arrives and not self.stopping:
+            self._stop(self.errors[-1])
+            self.saving = True
+
+    def _stop(self, error: MpimportError) -> None:
+        if not self.stopping:
+            self.plan.report.say(logging.ERROR, str(error))
+        self.errors.append(error)
+        self._halt()
+
+    def _halt(self) -> None:
+        self.stopping = True
+        if self.plan.senders is not None:
+            self.plan.senders.stop()
+
+    def _waits(self, waiting: Waiting) -> None:
+        now = self.plan.clock()
+        self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
+        if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
+            self.told[waiting.reason] = now
+            self.plan.report.say(
+                logging.WARNING,
+                f"{waiting.reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
+            )
+
+    def _look_around(self) -> None:
+        """Notice a signal, and show how far it is."""
+        if self.plan.interrupt.asked:
+            if not self.stopping:
+                self.plan.report.say(logging.WARNING, "stopping: what is under way may finish; once more does not wait")
+            self.saving = False
+            self._halt()
+        self.plan.report.tick(self._progress)
+
+    def _progress(self) -> Progress:
+        sizes = [source.size for source in self.plan.inputs]
+        now = self.plan.clock()
+        return Progress(
+            bytes_read=self.consumed + (self.current.consumed if self.current else 0),
+            total_bytes=None if None in sizes else sum(size or 0 for size in sizes),
+            read=self.intake.read,
+            imported=self.tally.imported + self.tally.valid,
+            rejected=self.tally.rejected,
+            retries=self.tally.retries,
+            in_flight=len(self.under_way),
+            seconds=now - self.began,
+            source=self.current.name if self.current else "",
+            waiting=self.waiting[0] if now < self.waiting[1] else "",
+        )
+
+    def _summary(self) -> Summary:
+        tally, plan = self.tally, self.plan
+        tally.read = self.intake.read
+        limit = plan.max_rejected
+        if limit is not None and not self.errors and limit.exceeded(tally.rejected, tally.read, at_end=True):
+            self.errors.append(
+                TooManyRejected(f"{tally.rejected:,} events were rejected, more than --max-rejected {limit}")
+            )
+        if not tally.read and self.consumed and not self.errors and not plan.interrupt.asked:
+            self.errors.append(BrokenInput(f"no event was found in {self.consumed:,} bytes of input"))
+        if not tally.balances:
+            self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
+        worst = min(self.errors, key=lambda error: _WORST_FIRST.index(type(error)), default=None)
+        return Summary(
+            tally=tally,
+            exit_code=exit_code(tally, worst, plan.interrupt.signal_number),
+            seconds=plan.clock() - self.began,
+            dry_run=plan.senders is None,
+            destination=plan.destination,
+            stopped=_why(worst, plan.interrupt),
+            rejected_files=plan.settler.rejected_files,
+            undelivered_files=plan.settler.undelivered_files,
+            notes=tuple(self.notes),
+        )
+
+
+_WORST_FIRST = (
+    Unbalanced,
+    MpimportError,
+    UsageProblem,
+    ServerRefused,
+    TooManyRejected,
+    CannotWrite,
+    GaveUp,
+    BrokenInput,
+)
+
+
+def _why(worst: MpimportError | None, interrupt: Interrupt) -> str:
+    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
+    if interrupt.asked and (worst is None or worst.exit_code != MpimportError.exit_code):
+        return "interrupted"
+    return str(worst or "")

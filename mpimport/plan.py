@@ -1,0 +1,62 @@
+"""What the pipeline is given: inputs, an intake, a settler, senders and a report. The parts as it sees them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol
+
+from mpimport.intake import Intake
+from mpimport.interrupt import Interrupt
+from mpimport.records import Batch, Block, Outcome, Unreadable, Waiting
+from mpimport.report import Report
+from mpimport.settings import MaxRejected
+from mpimport.settle import Settler
+
+
+class Input(Protocol):
+    """One input: `name` for messages; `resumable` when running again reads it again; `size` in bytes on disk."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  as above
+    @property
+    def resumable(self) -> bool: ...  # noqa: D102
+    @property
+    def size(self) -> int | None: ...  # noqa: D102
+    @property
+    def consumed(self) -> int: ...  # noqa: D102  bytes taken so far
+
+    def open(self) -> AbstractContextManager[Iterator[Block | Unreadable]]:
+        """Begin to read it."""
+        ...
+
+
+class Sending(Protocol):
+    """What takes batches and brings outcomes, in any order."""
+
+    results: SimpleQueue[Outcome | Waiting]
+
+    def submit(self, batch: Batch) -> None: ...  # noqa: D102  hand over a batch
+    def stop(self) -> None: ...  # noqa: D102  begin no further request
+    def alive(self) -> int: ...  # noqa: D102  living senders
+    def close(self, timeout_s: float) -> bool: ...  # noqa: D102  end them
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do. `senders` None: a dry run."""
+
+    inputs: Sequence[Input]
+    intake: Intake
+    settler: Settler
+    senders: Sending | None
+    workers: int
+    report: Report
+    interrupt: Interrupt
+    destination: str
+    max_rejected: MaxRejected | None = None
+    clock: Callable[[], float] = time.monotonic
+    notes: tuple[str, ...] = ()

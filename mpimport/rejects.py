@@ -1,0 +1,115 @@
+"""The rejected-events file: NDJSON, one line a reject, appended to, and read again by `unwrap`.
+
+Made only when something is rejected, readable by its owner alone, because it holds people's data. Knows
+nothing of why an event was rejected.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from mpimport.records import Reject
+
+
+class _Reason(Struct, omit_defaults=True):
+    code: str
+    field: str | None = None
+    message: str = ""
+
+
+class _Envelope(Struct, forbid_unknown_fields=True):
+    """One line of the file. `event`, `raw` or `raw_base64` is there, as the README describes.
+
+    No other name is, so that a flat event which happens to hold these is still an event.
+    """
+
+    source: str
+    line: int
+    by: Literal["client", "server"]
+    reasons: list[_Reason]
+    event: Raw | UnsetType = UNSET
+    raw: str | UnsetType = UNSET
+    raw_base64: str | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Envelope).decode
+_MARK = b'"reasons"'
+
+
+def line_of(reject: Reject) -> bytes:
+    """Write a reject as one line of the file, with its newline."""
+    envelope = _Envelope(
+        source=reject.source.encode(errors="replace").decode(),
+        line=reject.number,
+        by=reject.by,
+        reasons=[_Reason(r.code, _text(r.field), _text(r.message) or "") for r in reject.reasons],
+    )
+    if reject.event is not None:
+        envelope.event = Raw(reject.event)
+    elif reject.raw is not None:
+        try:
+            envelope.raw = reject.raw.decode()
+        except UnicodeDecodeError:
+            envelope.raw_base64 = base64.b64encode(reject.raw).decode()
+    return _encode(envelope) + b"\n"
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else text.encode(errors="replace").decode()
+
+
+def unwrap(text: bytes) -> bytes | None:
+    """Take the record out of a line of a rejected-events file; None when the text is no such line.
+
+    A record that could not be parsed comes back as it stood, or as the user has mended it.
+    """
+    if _MARK not in text:
+        return None
+    try:
+        envelope = _decode(text)
+        if isinstance(envelope.event, Raw):
+            return bytes(envelope.event)
+        if isinstance(envelope.raw, str):
+            return envelope.raw.encode()
+        if isinstance(envelope.raw_base64, str):
+            return base64.b64decode(envelope.raw_base64, validate=True)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return None
+
+
+class LineFile:
+    """A file that is made when the first line comes, appended to, and readable by its owner only."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember the path; nothing is opened yet."""
+        self.path = path
+        self.lines = 0
+        self._file: IO[bytes] | None = None
+
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Append lines, each with its newline, and hand them to the operating system before returning.
+
+        Raises OSError when the file cannot be made or written.
+        """
+        if self._file is None:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.fdopen(descriptor, "ab", buffering=1 << 18)
+        for line in lines:
+            self._file.write(line)
+            self.lines += 1
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file, if it was made."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

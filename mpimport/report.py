@@ -1,0 +1,258 @@
+"""What a person sees while it runs: a progress display on a terminal, one plain line a period without, log lines.
+
+The only user of `rich`, which is imported when there is a terminal to draw on. Everything goes to standard
+error. Knows nothing of the pipeline's inside: it is given a `Progress` when it asks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from mpimport.summary_text import clean, duration, megabytes
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+PLAIN_PERIOD_S = 10.0
+DRAW_PERIOD_S = 0.2
+DRAW_AFTER_S = 0.5  # a quick run shows no bar that flashes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown."""
+
+    bytes_read: int
+    total_bytes: int | None
+    read: int
+    imported: int
+    rejected: int
+    retries: int
+    in_flight: int
+    seconds: float
+    source: str = ""
+    waiting: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Events read a second, on average."""
+        return self.read / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """The part of the input that is read, 0 to 1, where its size is known."""
+        if not self.total_bytes:
+            return None
+        return min(self.bytes_read / self.total_bytes, 1.0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time that the rest should take at the speed so far."""
+        share = self.share
+        return self.seconds * (1 - share) / share if share else None
+
+
+class Report(Protocol):
+    """Where the pipeline tells what happens. `tick` is called often and asks for a Progress when it needs one."""
+
+    def tick(self, progress: Callable[[], Progress]) -> None:
+        """Show how far it is, if it is time to."""
+
+    def say(self, level: int, message: str, **fields: Any) -> None:
+        """Tell something, with a level of `logging`: WARNING lost nothing, ERROR needs somebody."""
+
+    def close(self) -> None:
+        """End the display."""
+
+
+class Lines:
+    """Plain text or JSON lines, no control characters: for files, cron and containers."""
+
+    def __init__(
+        self,
+        out: TextIO,
+        *,
+        level: int = logging.INFO,
+        as_json: bool = False,
+        period_s: float | None = PLAIN_PERIOD_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write to `out` what has at least `level`; progress each `period_s` seconds, or never (None)."""
+        self._out = out
+        self._level = level
+        self._as_json = as_json
+        self._period_s = period_s
+        self._clock = clock
+        self._next = clock() + (period_s or 0.0)
+
+    def tick(self, progress: Callable[[], Progress]) -> None:
+        """Write a line when the period is over."""
+        if self._period_s is None or self._level > logging.INFO or self._clock() < self._next:
+            return
+        self._next = self._clock() + self._period_s
+        now = progress()
+        self.say(logging.INFO, progress_line(now), **(asdict(now) if self._as_json else {}))
+
+    def say(self, level: int, message: str, **fields: Any) -> None:
+        """Write one line."""
+        if level < self._level:
+            return
+        moment = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if self._as_json:
+            name = logging.getLevelName(level).lower()
+            line = json.dumps({"time": moment, "level": name, "message": message, **fields}, default=str)
+        else:
+            word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
+            line = f"{moment} {word}{clean(message)}"
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def progress_line(now: Progress) -> str:
+    """Write how far it is as one line."""
+    share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
+    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
+    waiting = f", {now.waiting}" if now.waiting else ""
+    return (
+        f"{share}{now.read:,} read, {now.imported:,} imported, {now.rejected:,} rejected, {now.retries:,} retries, "
+        f"{now.in_flight} in flight, {now.rate:,.0f} events/s{left}{waiting}"
+    )
+
+
+class Screen:
+    """A live display on a terminal, drawn by the main thread; what is said scrolls by above it."""
+
+    def __init__(self, out: TextIO, *, level: int = logging.INFO, clock: Callable[[], float] = time.monotonic) -> None:
+        """Draw on the terminal `out`; say what has at least `level`."""
+        self._out = out
+        self._level = level
+        self._clock = clock
+        self._next = clock() + DRAW_AFTER_S
+        self._live: Live | None = None
+        self._console: Console | None = None
+
+    def tick(self, progress: Callable[[], Progress]) -> None:
+        """Draw, a few times a second."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + DRAW_PERIOD_S
+        from rich.live import Live  # noqa: PLC0415  55 ms, needed only on a terminal
+
+        picture = draw(progress())
+        if self._live is None:
+            self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(picture, refresh=True)
+
+    def _terminal(self) -> Console:
+        from rich.console import Console  # noqa: PLC0415  as above
+
+        if self._console is None:
+            self._console = Console(file=self._out, highlight=False)
+        return self._console
+
+    def say(self, level: int, message: str, **_: Any) -> None:
+        """Print one line above the display."""
+        if level < self._level:
+            return
+        word, style = _WORDS.get(level, ("", ""))
+        if self._live is None:
+            self._out.write(f"{word}{clean(message)}\n")
+            self._out.flush()
+        else:
+            self._terminal().print(f"{word}{clean(message)}", style=style, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the display off the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+_WORDS = {logging.WARNING: ("warning: ", "yellow"), logging.ERROR: ("error: ", "red")}
+
+
+def draw(now: Progress) -> Group:
+    """Draw how far it is: a bar with the share and the time left, the counts, and what is waited for."""
+    from rich.console import Group  # noqa: PLC0415  only on a terminal
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    share = now.share
+    top = Table.grid(padding=(0, 1), expand=True)
+    top.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
+    top.add_column(ratio=1)
+    top.add_column(no_wrap=True, justify="right")
+    of = f"{megabytes(now.bytes_read)}" + (f" of {megabytes(now.total_bytes)}" if now.total_bytes else "")
+    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    percent = f"{share:.0%} " if share is not None else ""
+    bar = ProgressBar(total=1.0 if share is not None else None, completed=share or 0.0, pulse=share is None)
+    top.add_row(Text(clean(now.source)), bar, Text(f"{percent}{of}{left}"))
+    counts = Text()
+    counts.append(f"{now.imported:,} imported", style="green")
+    counts.append(f"  {now.rejected:,} rejected", style="yellow" if now.rejected else "")
+    counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
+    counts.append(f"  {now.in_flight} in flight  {now.rate:,.0f} events/s")
+    rows: list[Table | Text] = [top, counts]
+    if now.waiting:
+        rows.append(Text(clean(now.waiting), style="yellow"))
+    return Group(*rows)
+
+
+def print_summary(lines: list[str], out: TextIO, *, exit_code: int) -> None:
+    """Print the summary, its first line coloured by how it ended where that can be shown."""
+    if not out.isatty():
+        out.write("\n".join(lines) + "\n")
+        out.flush()
+        return
+    from rich.console import Console  # noqa: PLC0415  only on a terminal
+
+    console = Console(file=out, highlight=False)
+    style = {0: "bold green", 1: "bold yellow"}.get(exit_code, "bold red")
+    for number, line in enumerate(lines):
+        console.print(line, style=style if number == 0 else None, markup=False, soft_wrap=True)
+
+
+def choose(out: TextIO, *, progress: bool | None, level: int, as_json: bool) -> Report:
+    """Choose how to report: a display where `out` is a terminal, else lines; `progress` False shows none."""
+    terminal = out.isatty() and not as_json
+    if terminal and progress is not False and level <= logging.INFO:
+        return Screen(out, level=level)
+    period_s = None if progress is False else PLAIN_PERIOD_S
+    return Lines(out, level=level, as_json=as_json, period_s=period_s)
+
+
+@contextmanager
+def route_logging(report: Report) -> Iterator[None]:
+    """Let what our modules log with `logging` be said by the report while the block runs."""
+    handler = _Handler(report)
+    logger = logging.getLogger("mpimport")
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+class _Handler(logging.Handler):
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            self._report.say(record.levelno, line)

@@ -1,0 +1,132 @@
+"""The command `mpimport-sandbox`: options to a configuration, signals, one line at either end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mpimport.sandbox.config import FAULT_KINDS, SandboxConfig, is_fault_kind
+from mpimport.sandbox.server import Sandbox
+
+_SECRETS = {"secret": "MP_SECRET", "api_secret": "MP_API_SECRET", "token": "MP_TOKEN"}
+_NAMES = {"username": "MP_USERNAME", "project_id": "MP_PROJECT_ID"}
+_SECRET_FILE = click.Path(exists=True, dir_okay=False, allow_dash=False, path_type=Path)
+
+
+def _read_faults(
+    _context: click.Context, _parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, float], ...]:
+    """Read `503:0.1`, as often as it was given."""
+    faults = []
+    for value in values:
+        kind, _, text = value.partition(":")
+        if not is_fault_kind(kind):
+            kinds = ", ".join(FAULT_KINDS)
+            raise click.BadParameter(f"unknown fault {kind!r}: a status from 400 to 599, or {kinds}")
+        try:
+            faults.append((kind, float(text)))
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} has no probability: such as {kind}:0.1") from error
+    return tuple(faults)
+
+
+class _CannotListen(click.ClickException):
+    exit_code = 2
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, help="Port on 127.0.0.1; 0 takes any.")
+@click.option("--latency", "latency_s", metavar="S", type=float, default=0.0, help="Delay every reply.")
+@click.option("--rate-events", "max_events_per_window", metavar="N", default=0, help="Limit; 0 is off.")
+@click.option("--rate-bytes", "max_bytes_per_window", metavar="N", default=0, help="Limit; 0 is off.")
+@click.option("--rate-window", "window_s", metavar="S", default=60.0, help="Window that the limits roll on.")
+@click.option(
+    "--fail",
+    "faults",
+    metavar="KIND:PROBABILITY",
+    multiple=True,
+    callback=_read_faults,
+    help=f"Fail at random, such as 503:0.1. Kinds: a status from 400 to 599, {', '.join(FAULT_KINDS)}.",
+)
+@click.option("--slow", "slow_s", metavar="S", default=1.0, help="Delay of the fault 'slow'.")
+@click.option("--seed", default=0, help="Seed of the faults.")
+@click.option("--max-request-bytes", metavar="N", default=10 * 1024 * 1024, help="Uncompressed; more is 413.")
+@click.option("--keep-events", metavar="N", default=1_000_000, help="Events kept for GET /events.")
+@click.option("--project-id", metavar="ID", help="Let in only this project.")
+@click.option("--username", metavar="NAME", help="Let in only this service account.")
+@click.option("--secret-file", type=_SECRET_FILE, help="File with the service account's secret to let in.")
+@click.option("--api-secret-file", type=_SECRET_FILE, help="File with the project secret to let in.")
+@click.option("--token-file", type=_SECRET_FILE, help="File with the project token to let in.")
+@click.option(
+    "--check-credentials",
+    is_flag=True,
+    help=f"Let in only the credentials of the environment: {', '.join([*_NAMES.values(), *_SECRETS.values()])}.",
+)
+def main(port: int, *, check_credentials: bool, **options: Any) -> None:
+    """Run a local stand-in of the ingestion API, on 127.0.0.1 only.
+
+    By default it lets in any credentials. No option takes a secret's value: secrets come from files,
+    or with --check-credentials from the environment. GET /stats and GET /events show what arrived.
+    """
+    files = {name: options.pop(f"{name}_file") for name in _SECRETS}
+    options |= {name: _read_secret(path) for name, path in files.items() if path is not None}
+    if check_credentials:
+        _add_environment(options, os.environ)
+    try:
+        config = SandboxConfig(**options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    _serve(config, port)
+
+
+def _serve(config: SandboxConfig, port: int) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with Sandbox(config, port) as sandbox:
+            click.echo(_welcome(sandbox.url), err=True)
+            while not stop.wait(60):  # an endless wait cannot be interrupted on Windows
+                pass
+    except OSError as error:
+        raise _CannotListen(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; try --port 0") from error
+    click.echo(_summary(sandbox.stats()), err=True)
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{path} cannot be read as text") from error
+    if not secret:
+        raise click.UsageError(f"{path} is empty")
+    return secret
+
+
+def _add_environment(options: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Take the credentials from the environment where no option gives them."""
+    for name, variable in (_NAMES | _SECRETS).items():
+        if options.get(name) is None:
+            options[name] = environment.get(variable) or None
+    if all(options.get(name) is None for name in ("username", *_SECRETS)):
+        raise click.UsageError(f"--check-credentials finds none of {', '.join(_SECRETS.values())} set")
+
+
+def _welcome(url: str) -> str:
+    return (
+        f"mpimport-sandbox: listening on {url}; try: MP_SECRET=any mpimport events.ndjson --url {url}"
+        f" --project-id 1 --username any; look: curl {url}/stats; stop: Ctrl-C"
+    )
+
+
+def _summary(stats: Mapping[str, Any]) -> str:
+    return (
+        f"mpimport-sandbox: stopped after {stats['requests']} requests: {stats['stored']} events stored,"
+        f" {stats['duplicates']} duplicates, {stats['refused']} refused"
+    )

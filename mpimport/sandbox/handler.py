@@ -1,0 +1,239 @@
+"""HTTP of the sandbox: one connection's requests to their replies, and the faults on the way."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from mpimport.sandbox import reply
+from mpimport.sandbox.decode import Malformed, TooLarge
+from mpimport.sandbox.endpoint import Head
+from mpimport.sandbox.reply import Reply
+from mpimport.sandbox.wire import Body
+
+if TYPE_CHECKING:
+    from mpimport.sandbox.server import Server
+
+_DRAIN_BYTES = 1 << 26  # a refused body is read away up to here, so that its sender sees the reply
+_BLOCK_EVENTS = 1000
+_GUIDE = b"""A local stand-in of the ingestion API. It holds what was imported until it stops.
+
+POST /import                       the API itself
+GET  /stats                        counters, as JSON
+GET  /events?limit=100&offset=0    stored events, as a JSON array
+GET  /events?format=ndjson         the same, one on each line
+"""
+# struct linger {on, 0 s}: closing sends a reset. Windows has shorts in it.
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves one connection, kept alive. Logs nothing: what happened is in the statistics."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # a reply is one write
+    disable_nagle_algorithm = True
+
+    server: Server
+    _body: Body | None = None
+    _expects_100 = False
+
+    def version_string(self) -> str:
+        """Name the server, and not its version of Python."""
+        return "mpimport-sandbox"
+
+    def handle_expect_100(self) -> bool:
+        """Put the `100 Continue` off until the body is wanted, so that a refusal comes before it."""
+        self._expects_100 = True
+        return True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
+        """Log nothing, credentials least of all."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a request that could not be read, in the API's form."""
+        self._body_is_lost()
+        self._write(reply.error(int(code), message or explain or reply.phrase(int(code))))
+
+    def do_POST(self) -> None:
+        """Serve any request: the paths know their methods."""
+        self._expects_100, expected = False, self._expects_100
+        try:
+            self._body = Body(cast("Any", self.rfile), self.headers)
+            self._expects_100 = expected and not self._body.is_empty
+            self._route()
+        except Malformed as error:
+            self.send_error(400, str(error))
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - inherited names
+
+    def _route(self) -> None:
+        try:
+            url = urlsplit(self.path)
+        except ValueError as error:  # such as half an IPv6 address
+            raise Malformed("the request names no valid path") from error
+        query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
+        method = {"/import": "POST", "/events": "GET", "/stats": "GET", "/": "GET"}.get(url.path)
+        if method is None:
+            self._reply(reply.error(404, f"unknown path: {url.path[:200]}"))
+        elif self.command != method:
+            self._reply(reply.error(405, f"{url.path} takes {method} only", Allow=method))
+        elif url.path == "/import":
+            self._import(query)
+        elif url.path == "/events":
+            self._events(query)
+        elif url.path == "/stats":
+            self._reply(Reply(200, json.dumps(self.server.store.stats(), indent=1).encode() + b"\n"))
+        else:
+            self._reply(Reply(200, _GUIDE, "text/plain; charset=utf-8"))
+
+    def _import(self, query: dict[str, str]) -> None:
+        fault = self.server.faults.draw()
+        self.server.store.begin(fault)
+        try:
+            answer = self._answer(self._head(query), fault)
+            delay_s = self.server.config.latency_s + (self.server.config.slow_s if fault == "slow" else 0)
+            if delay_s and self.server.stopping.wait(delay_s):
+                self.close_connection = True
+            elif answer is None:
+                self.server.reset(self.connection)
+                self.close_connection = True
+            else:
+                self._reply(answer, cut=fault == "cut", counted=True)
+        finally:
+            self.server.store.end()
+
+    def _answer(self, head: Head, fault: str | None) -> Reply | None:
+        """Process a request as far as its fault lets it; None stands for a reset."""
+        before = fault is not None and (fault in ("reset", "html") or fault.isdigit())
+        refusal = None if before else self.server.endpoint.refuse_head(head)
+        if refusal:
+            return refusal
+        try:
+            wire = self._read(self.server.endpoint.max_wire_bytes(head))
+        except TooLarge:
+            return reply.too_large(self.server.config.max_request_bytes)
+        except Malformed as error:
+            self._body_is_lost()
+            return reply.error(400, str(error))
+        if fault == "reset":
+            return None
+        if fault is not None and before:
+            return reply.injected(fault, self.server.config.max_request_bytes)
+        answer = self.server.endpoint.answer(head, wire)
+        return None if fault == "reset-after" else answer
+
+    def _head(self, query: dict[str, str]) -> Head:
+        return Head(
+            content_type=self.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+            content_encoding=self.headers.get("Content-Encoding", "").strip().lower(),
+            strict=query.get("strict") == "1",
+            project_id=query.get("project_id"),
+            authorization=self.headers.get("Authorization"),
+        )
+
+    def _events(self, query: dict[str, str]) -> None:
+        limit, offset = query.get("limit", "100"), query.get("offset", "0")
+        layout = query.get("format", "json")
+        numbers_ok = all(text.isascii() and text.isdigit() and len(text) < 16 for text in (limit, offset))
+        if not numbers_ok or layout not in ("json", "ndjson"):
+            self._reply(reply.error(400, "limit and offset must be whole numbers, format json or ndjson"))
+            return
+        blocks = self._event_blocks(int(offset), int(limit))
+        if layout == "ndjson":
+            self._stream("application/x-ndjson", (b"\n".join(block) + b"\n" for block in blocks))
+        else:
+            self._stream("application/json", _as_array(blocks))
+
+    def _event_blocks(self, offset: int, limit: int) -> Iterator[list[bytes]]:
+        while limit > 0:
+            block = self.server.store.texts(offset, min(limit, _BLOCK_EVENTS))
+            if not block:
+                return
+            yield block
+            offset += len(block)
+            limit -= len(block)
+
+    def _read(self, max_bytes: int) -> bytes:
+        assert self._body is not None
+        if self._expects_100:
+            self._expects_100 = False
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        return self._body.read(max_bytes)
+
+    def _finish_body(self) -> None:
+        """Read away what is left of the body, or else make this the connection's last reply.
+
+        Closing on unread data would reset the connection, and the client might not see the reply.
+        """
+        try:
+            if self._expects_100 or (self._body is not None and not self._body.drain(_DRAIN_BYTES)):
+                self.close_connection = True
+        except Malformed:
+            self._body_is_lost()
+
+    def _body_is_lost(self) -> None:
+        """End the connection after this reply: where its next request begins is unknown."""
+        self._body = None
+        self.close_connection = True
+
+    def _reply(self, answer: Reply, *, cut: bool = False, counted: bool = False) -> None:
+        self._finish_body()
+        if counted:
+            self.server.store.replied(answer.status)
+        self._write(answer, cut=cut)
+
+    def _write(self, answer: Reply, *, cut: bool = False) -> None:
+        self._begin(answer.status, answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body)
+        self.wfile.flush()
+        self.close_connection = self.close_connection or cut
+
+    def _stream(self, content_type: str, parts: Iterator[bytes]) -> None:
+        """Reply with a body whose length is not known yet, so that a big one is never in memory whole."""
+        self._finish_body()
+        chunked = self.request_version != "HTTP/1.0"
+        self.close_connection = self.close_connection or not chunked
+        self._begin(200, content_type)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        for part in parts:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+        self.wfile.write(b"0\r\n\r\n" if chunked else b"")
+        self.wfile.flush()
+
+    def _begin(self, status: int, content_type: str) -> None:
+        self.send_response(status, reply.phrase(status))
+        self.send_header("Content-Type", content_type)
+
+
+def reset_on_close(connection: socket.socket) -> None:
+    """Make the closing of a connection a reset instead of an orderly end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def _as_array(blocks: Iterator[list[bytes]]) -> Iterator[bytes]:
+    before = b"["
+    for block in blocks:
+        yield before + b",\n".join(block)
+        before = b",\n"
+    yield b"]\n" if before != b"[" else b"[]\n"

@@ -1,0 +1,120 @@
+"""One request's events, examined and made ready to be stored, before anything of it is stored.
+
+Only bytes and digests are kept of an event, so a request of 2000 leaves no 2000 dictionaries behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from mpimport.sandbox.rules import MAX_STRING_CHARS, Failure, examine, identity, to_ms
+
+
+class Item(NamedTuple):
+    """A good event: its name, the digest of what makes it a duplicate, and its JSON as stored."""
+
+    name: str
+    digest: bytes
+    text: bytes
+
+
+class Intake:
+    """What is in one request: the good events, the failed ones, and what was noticed on the way."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.count = 0
+        self.items: list[Item] = []
+        self.failed_records: list[dict[str, Any]] = []
+        self.refused_reasons: Counter[str] = Counter()
+        self.ignored = 0
+        self.geolocated = 0
+        self.truncated_strings = 0
+        self.time_overwritten = 0
+        self.duplicate_keys = 0
+        self._now_ms = now_ms
+
+    def add_all(self, events: Iterable[tuple[bytes, Any]], *, max_events: int) -> bool:
+        """Take events (their bytes and values) in; stop and return False when there are too many."""
+        for text, event in events:
+            if self.count == max_events:
+                return False
+            self._add(text, event)
+            self.count += 1
+        return True
+
+    def _add(self, text: bytes, event: Any) -> None:
+        failures, long_strings = examine(event, size=len(text), now_ms=self._now_ms)
+        if failures:
+            self._refuse(event, failures[0])
+            return
+        properties = event["properties"]
+        if properties.get("$ignore") is True:
+            self.ignored += 1
+            return
+        time_ms = to_ms(properties["time"])
+        if "ip" not in properties:
+            self.geolocated += 1
+        if long_strings:
+            self.truncated_strings += long_strings
+            event = truncated(event)
+            properties = event["properties"]
+        if time_ms > self._now_ms:
+            self.time_overwritten += 1
+            event = {**event, "properties": {**properties, "time": self._now_ms}}
+        if long_strings or time_ms > self._now_ms:
+            text = _encode(event) or text
+        self.items.append(Item(event["event"], _digest(event["event"], time_ms, properties), text))
+
+    def _refuse(self, event: Any, failure: Failure) -> None:
+        """List an event once, under the first rule that it breaks."""
+        self.refused_reasons[failure.message] += 1
+        self.failed_records.append(
+            {
+                "index": self.count,
+                "$insert_id": _insert_id(event),
+                "field": failure.field,
+                "message": failure.message,
+            }
+        )
+
+
+def truncated(value: Any) -> Any:
+    """Cut every string in a value, names of properties too, as the server does."""
+    if isinstance(value, str):
+        return value[:MAX_STRING_CHARS]
+    if isinstance(value, list):
+        return [truncated(one) for one in value]
+    if isinstance(value, dict):
+        return {name[:MAX_STRING_CHARS]: truncated(one) for name, one in value.items()}
+    return value
+
+
+def _digest(name: str, time_ms: int, properties: dict[str, Any]) -> bytes:
+    """Hash (event, time, distinct_id, $insert_id): what the API's documentation calls a duplicate.
+
+    The time is the one that was sent, even where the arrival time is stored: a retry stays a duplicate.
+    """
+    distinct_id = identity(properties)
+    # With its lengths in front the text cannot mean two things, whatever the names hold.
+    key = f"{len(name)} {len(distinct_id)} {time_ms} {name}{distinct_id}{properties['$insert_id']}"
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _insert_id(event: Any) -> str:
+    """Return the `$insert_id` that a failed event came with, for the reply, as far as it is one."""
+    properties = event.get("properties") if isinstance(event, dict) else None
+    insert_id = properties.get("$insert_id") if isinstance(properties, dict) else None
+    return insert_id[:MAX_STRING_CHARS] if isinstance(insert_id, str) else ""
+
+
+def _encode(event: Any) -> bytes | None:
+    """Return an event that was changed as JSON, or None when it has a number like 1e400."""
+    try:
+        # Escaped: a lone surrogate has no other way into UTF-8.
+        return json.dumps(event, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except ValueError:
+        return None

@@ -1,0 +1,216 @@
+"""Frozen settings, grouped by role, and every check across them, made in one place before any I/O.
+
+A leaf: it knows neither files, the network nor click, and is told an endpoint's limits. A value over a
+limit is refused by name, never clamped; all problems are reported together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mpimport.errors import UsageProblem
+
+MAX_WORKERS = 64  # the API documentation saw the best throughput with 10 to 20 clients
+
+
+class Secret:
+    """A secret text: it shows itself only to who calls `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Everything the user gave to prove who sends; `kind` tells which of it is used."""
+
+    project_id: str | None = None
+    username: str | None = None
+    secret: Secret | None = None
+    api_secret: Secret | None = None
+    token: Secret | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """The way to authenticate: what names a person or a machine comes before what names a project."""
+        if self.username or self.secret:
+            return "service account"
+        if self.api_secret:
+            return "project secret"
+        if self.token:
+            return "project token"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """How the input is read. `format` is `auto` or a format's name."""
+
+    format: str = "auto"
+    json_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """What a request may hold: events, and uncompressed bytes as NDJSON. `gzip_level` None: not compressed."""
+
+    max_events: int = 2000
+    max_bytes: int = 10_000_000
+    content_type: str = "ndjson"
+    gzip_level: int | None = 1
+    geolocate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendSettings:
+    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter)."""
+
+    endpoint: str = "import"
+    region: str = "us"
+    url: str | None = None
+    workers: int = 16
+    timeout_s: float = 30.0
+    give_up_after_s: float = 900.0
+    backoff_base_s: float = 2.0
+    backoff_max_s: float = 60.0
+    backoff_jitter_s: tuple[float, float] = (1.0, 5.0)
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How the run as a whole behaves. `rejected`: the path of the rejected-events file, or None for the default."""
+
+    rejected: str | None = None
+    max_rejected: MaxRejected | None = None
+    dry_run: bool = False
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MaxRejected:
+    """How many rejects are borne: `limit` events, or, with `percent`, that share of the events read."""
+
+    limit: float
+    percent: bool = False
+
+    MIN_READ = 1000
+    """A share is judged from so many events on (and at the end): one bad event among the first ten says little."""
+
+    def exceeded(self, rejected: int, read: int, *, at_end: bool = False) -> bool:
+        """Whether that many rejects among so many read are too many."""
+        if not self.percent:
+            return rejected > self.limit
+        return (at_end or read >= self.MIN_READ) and rejected * 100 > self.limit * read
+
+    def __str__(self) -> str:
+        return f"{self.limit:g}%" if self.percent else f"{self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a run."""
+
+    read: ReadSettings = ReadSettings()
+    batch: BatchSettings = BatchSettings()
+    send: SendSettings = SendSettings()
+    run: RunSettings = RunSettings()
+    credentials: Credentials = Credentials()
+
+
+def parse_max_rejected(text: str) -> MaxRejected:
+    """Read `N` or `P%`. Raises ValueError with words for people."""
+    percent = text.strip().endswith("%")
+    try:
+        limit = float(text.strip().rstrip("%")) if percent else int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a number of events, like 100, nor a share, like 1%") from None
+    if not (limit >= 0 and (limit <= 100 or not percent)):
+        raise ValueError(f"{text!r} is out of range: a number from 0 on, or a share from 0% to 100%")
+    return MaxRejected(limit, percent)
+
+
+def check(settings: Settings, *, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> None:
+    """Check everything across the settings, given the endpoint's limits. Raises UsageProblem with all problems."""
+    problems = [
+        *_batch_problems(settings, max_events, max_bytes, framings),
+        *_send_problems(settings.send),
+        *_run_problems(settings),
+        *(() if settings.run.dry_run or settings.run.sandbox else _credential_problems(settings.credentials)),
+    ]
+    if problems:
+        raise UsageProblem(*problems)
+
+
+def _batch_problems(settings: Settings, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> Iterator[str]:
+    batch, name = settings.batch, settings.send.endpoint
+    if not 1 <= batch.max_events <= max_events:
+        yield f"--batch-size {batch.max_events}: the {name} endpoint takes 1 to {max_events:,} events a request"
+    if not 1 <= batch.max_bytes <= max_bytes:
+        yield f"--batch-bytes {batch.max_bytes}: the {name} endpoint takes up to {max_bytes:,} bytes a request"
+    if batch.content_type not in framings:
+        yield f"--content-type {batch.content_type}: the {name} endpoint takes {' or '.join(framings)}"
+    if batch.gzip_level is not None and not 1 <= batch.gzip_level <= 9:
+        yield f"--gzip-level {batch.gzip_level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
+
+
+def _send_problems(send: SendSettings) -> Iterator[str]:
+    if not 1 <= send.workers <= MAX_WORKERS:
+        yield f"--workers {send.workers}: 1 to {MAX_WORKERS} requests at once"
+    for name, value in (("--timeout", send.timeout_s), ("--backoff-base", send.backoff_base_s)):
+        if not 0 < value <= 86_400:
+            yield f"{name} {value:g}: more than 0 seconds, and at most a day"
+    if not 0 <= send.give_up_after_s < float("inf"):
+        yield f"--give-up-after {send.give_up_after_s:g}: 0 or more seconds"
+    if not send.backoff_base_s <= send.backoff_max_s <= 86_400:
+        yield f"--backoff-max {send.backoff_max_s:g}: at least --backoff-base ({send.backoff_base_s:g}), at most a day"
+    low, high = send.backoff_jitter_s
+    if not 0 <= low <= high <= 86_400:
+        yield f"--backoff-jitter {low:g} {high:g}: two numbers of seconds, the smaller one first"
+
+
+def _run_problems(settings: Settings) -> Iterator[str]:
+    if settings.run.sandbox and settings.send.url:
+        yield "--sandbox and --url: the sandbox has an address of its own; leave one of them out"
+    if settings.run.sandbox and settings.run.dry_run:
+        yield "--sandbox and --dry-run: a dry run sends nothing, not even to the sandbox; leave one of them out"
+
+
+def _credential_problems(given: Credentials) -> Iterator[str]:
+    if given.kind is None:
+        what = "--username NAME and its secret (MP_SECRET or --secret-file PATH), with --project-id ID"
+        yield f"no credentials: give {what}; or try --dry-run or --sandbox, which need none"
+    elif given.kind == "service account":
+        if not given.username:
+            yield "the secret is a service account's: give --username NAME (or MP_USERNAME) with it"
+        if not given.secret:
+            yield "the service account's secret is missing: set MP_SECRET, or give --secret-file PATH"
+        if not given.project_id:
+            yield "the project is missing: give --project-id ID (a service account may write to several)"
+    if given.project_id and not given.project_id.isdecimal():
+        yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this very machine, where a password need not be encrypted."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")

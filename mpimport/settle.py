@@ -1,0 +1,108 @@
+"""Settling: what became of a batch is recorded once, in this order: write rejects -> flush -> tally.
+
+Owns the rejected-events files, the undelivered files and the tally. Knows neither senders nor inputs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from mpimport.account import Tally, rejects_of
+from mpimport.batch import number_of
+from mpimport.body import event_lines
+from mpimport.errors import CannotWrite
+from mpimport.records import Batch, Outcome, Reject
+from mpimport.rejects import LineFile, line_of
+
+UNDELIVERED = ".undelivered.ndjson"  # added to the name of the rejected-events file
+
+
+def rejected_paths(rejected: str | None) -> Callable[[str], Path]:
+    """Give where a source's rejects go: into the one file that was named, or beside each source."""
+
+    def path_of(source: str) -> Path:
+        return Path(rejected) if rejected is not None else Path(f"{source}.rejected.ndjson")
+
+    return path_of
+
+
+class Settler:
+    """Records outcomes. `rejected_path(source)` names the file for a source's rejects.
+
+    `keeps(source)` says whether undelivered events have to be saved, because the source cannot be read again.
+    """
+
+    def __init__(self, rejected_path: Callable[[str], Path], keeps: Callable[[str], bool]) -> None:
+        """Make no file yet."""
+        self.tally = Tally()
+        self._rejected_path = rejected_path
+        self._keeps = keeps
+        self._files: dict[Path, LineFile] = {}
+        self._undelivered: dict[Path, LineFile] = {}
+
+    @property
+    def rejected_files(self) -> tuple[str, ...]:
+        """The rejected-events files that were written."""
+        return tuple(str(path) for path, file in self._files.items() if file.lines)
+
+    @property
+    def undelivered_files(self) -> tuple[str, ...]:
+        """The files of undelivered events that were written."""
+        return tuple(str(path) for path, file in self._undelivered.items() if file.lines)
+
+    def settle(self, outcome: Outcome) -> CannotWrite | None:
+        """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said."""
+        rejects = rejects_of(outcome)
+        problem = self._write_rejects(rejects)
+        if problem is not None:
+            self.tally.undelivered += len(rejects)
+            rejects = ()
+        problem = self._save_undelivered(outcome) or problem
+        self.tally.add(outcome, rejects)
+        return problem
+
+    def settle_dry(self, batch: Batch) -> CannotWrite | None:
+        """Record a batch that a dry run would have sent."""
+        problem = self._write_rejects(batch.rejects)
+        if problem is not None:
+            self.tally.undelivered += len(batch.rejects)
+        self.tally.add_valid(batch, () if problem else batch.rejects)
+        return problem
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in (*self._files.values(), *self._undelivered.values()):
+            file.close()
+
+    def _write_rejects(self, rejects: Iterable[Reject]) -> CannotWrite | None:
+        by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
+        for reject in rejects:
+            by_path[self._rejected_path(reject.source)].append(line_of(reject))
+        return _append(self._files, by_path)
+
+    def _save_undelivered(self, outcome: Outcome) -> CannotWrite | None:
+        if not outcome.undelivered:
+            return None
+        sources = [number_of(outcome.batch, index)[0] for index in outcome.undelivered]
+        keep = {source for source in set(sources) if self._keeps(source)}
+        if not keep:
+            return None
+        events = event_lines(outcome.batch.lines)
+        by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
+        for source, index in zip(sources, outcome.undelivered, strict=True):
+            if source in keep:
+                path = self._rejected_path(source)
+                by_path[path.with_name(path.name + UNDELIVERED)].append(events[index] + b"\n")
+        return _append(self._undelivered, by_path)
+
+
+def _append(files: dict[Path, LineFile], by_path: dict[Path, list[bytes]]) -> CannotWrite | None:
+    for path, lines in by_path.items():
+        try:
+            files.setdefault(path, LineFile(path)).append(lines)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return CannotWrite(f"{path}: cannot be written: {reason}; mend that and run the same command again")
+    return None

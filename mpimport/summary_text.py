@@ -1,0 +1,118 @@
+"""The summary for people, as lines of text: pure, from a `Summary`. Fits one screen of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpimport.account import ReasonCount, Summary, top_reasons
+from mpimport.normalise import MENDS
+
+TOP_REASONS = 8
+
+
+def clean(text: str) -> str:
+    """Make text from outside safe for a terminal: control and escape characters become visible ones."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def megabytes(nbytes: float) -> str:
+    """Write a number of bytes for people, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 1000:
+            return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = ()) -> list[str]:
+    """Write the summary: where to, the account, the reasons with an example each, what to do next."""
+    return [
+        _headline(summary),
+        *_account(summary),
+        *_reasons(summary),
+        *_mends(summary),
+        *(f"note: {clean(note)}" for note in summary.notes),
+        *(f"next: {step}" for step in next_steps),
+    ]
+
+
+def _headline(summary: Summary) -> str:
+    tally = summary.tally
+    if summary.stopped:
+        return f"STOPPED: {clean(summary.stopped)}"
+    if summary.dry_run:
+        return f"dry run: {tally.valid:,} of {tally.read:,} events would be imported into {clean(summary.destination)}"
+    if tally.imported == tally.read:
+        return f"imported all {tally.read:,} events into {clean(summary.destination)}"
+    return f"imported {tally.imported:,} of {tally.read:,} events into {clean(summary.destination)}"
+
+
+def _account(summary: Summary) -> Iterator[str]:
+    tally = summary.tally
+    if summary.stopped:
+        yield f"  to           {clean(summary.destination)}"
+    yield f"  read         {tally.read:>13,}"
+    if summary.dry_run:
+        yield f"  valid        {tally.valid:>13,}  (nothing was sent)"
+    else:
+        yield f"  imported     {tally.imported:>13,}"
+    yield f"  rejected     {tally.rejected:>13,}{_into(summary.rejected_files)}"
+    yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
+    rate = tally.read / summary.seconds if summary.seconds > 0 else 0.0
+    sent = "" if summary.dry_run else f"{_count(tally.requests, 'request')}, {_count(tally.retries, 'retry')}, "
+    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}, {rate:,.0f} events/s"
+
+
+def _count(number: int, thing: str) -> str:
+    plural = {"request": "requests", "retry": "retries", "event": "events", "file": "files"}[thing]
+    return f"{number:,} {thing if number == 1 else plural}"
+
+
+def _into(files: tuple[str, ...]) -> str:
+    if not files:
+        return ""
+    more = f" and {_count(len(files) - 1, 'file')} more" if len(files) > 1 else ""
+    return f"  -> {clean(files[0])}{more}"
+
+
+def _reasons(summary: Summary) -> Iterator[str]:
+    reasons = top_reasons(summary.tally)
+    if reasons:
+        yield "why events were rejected (an event may have several reasons):"
+    for code, reason in reasons[:TOP_REASONS]:
+        yield f"  {reason.count:>9,} {code}: {_example(reason)}"
+    if len(reasons) > TOP_REASONS:
+        yield f"            and {len(reasons) - TOP_REASONS} more; --json tells them all"
+
+
+def _example(reason: ReasonCount) -> str:
+    return f"{clean(reason.source)}:{reason.number}: {clean(reason.message)}"
+
+
+def _mends(summary: Summary) -> Iterator[str]:
+    mends = [(MENDS[mend], count) for mend, count in summary.tally.mends.most_common() if mend in MENDS]
+    if mends:
+        yield "what was changed or noticed on the way:"
+    for words, count in mends:
+        yield f"  {count:>9,} {words}"
+
+
+def next_steps(summary: Summary) -> tuple[str, ...]:
+    """Say what to do after a run that did not import everything."""
+    steps = []
+    if summary.exit_code in (5, 130, 143):
+        steps.append("run the same command again; events that arrived twice are deduplicated by their $insert_id")
+    if summary.rejected_files:
+        steps.append(f"mend the events in {clean(summary.rejected_files[0])}, then import that file")
+    if summary.undelivered_files:
+        steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
+    return tuple(steps)

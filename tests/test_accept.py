@@ -1,0 +1,106 @@
+"""The quick acceptor: its schema at the boundaries, and the splice that leaves every byte where it was."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import NOW, Pairs, exact, near_events, spell, values
+
+from mpimport.accept import count_colons, count_names, decode_typed, with_properties
+
+
+def text_of(value: str) -> bytes:
+    return f'{{"event":"a","properties":{{"time":{NOW},"v":{value}}}}}'.encode()
+
+
+def objects(levels: int) -> str:
+    return '{"k":' * levels + "1" + "}" * levels
+
+
+FITTING = [
+    *("1", "1.5", "true", "null", '"x"', "[]", "{}", f'"{"x" * 255}"', f'"{"😀" * 255}"'),
+    *(objects(3), f"[{objects(3)}]", "[[1]]", f"[{','.join('1' * 254)}]"),
+    "{" + ",".join(f'"{n}":1' for n in range(254)) + "}",
+    '{"' + "x" * 255 + '":1}',
+]
+OTHER = [
+    *(f'"{"x" * 256}"', objects(4), f"[{objects(4)}]", "[[[1]]]", f"[{','.join('1' * 255)}]"),
+    *("NaN", "1e400", '"\\ud800"'),
+    "{" + ",".join(f'"{n}":1' for n in range(255)) + "}",
+    '{"' + "x" * 256 + '":1}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", FITTING, ids=range(len(FITTING)))
+def test_what_fits_is_decoded(value: str) -> None:
+    event = decode_typed(text_of(value))
+
+    assert event.event == "a"
+    assert event.properties["v"] == json.loads(value)
+
+
+@pytest.mark.parametrize("value", OTHER, ids=range(len(OTHER)))
+def test_what_may_not_fit_is_left_to_the_slow_way(value: str) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decode_typed(text_of(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"event":"","properties":{}}', '{"event":null,"properties":{}}', '{"event":"a"}', '{"properties":{}}', "[]",
+     '{"event":"a","properties":{},"x":1}', '{"event":"a","properties":{}}{}', '{"event":"a","properties":[]}'],
+)  # fmt: skip
+def test_the_event_itself_is_checked(text: str) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decode_typed(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "spliced"),
+    [
+        ('{"event":"a","properties":{"x":1}}', '{"event":"a","properties":{"x":1,"ip":0}}'),
+        ('{"event":"a","properties":{"x":1} } ', '{"event":"a","properties":{"x":1,"ip":0}}'),
+        ('{"event":"a","properties":{"x":{"y":{}}}}', '{"event":"a","properties":{"x":{"y":{}},"ip":0}}'),
+        ('{"event":"a","properties":{"x":"}}"}}', '{"event":"a","properties":{"x":"}}","ip":0}}'),
+        ('{"properties":{"x":1},"event":"a"}', '{"properties":{"ip":0,"x":1},"event":"a"}'),
+        (' { "properties" : { "x":1},"event":"}}"} ', ' { "properties" : {"ip":0,"x":1},"event":"}}"}'),
+        ('{"properties":{"x":{}} ,"event":"a"}', '{"properties":{"ip":0,"x":{}} ,"event":"a"}'),
+        ('{"pr\\u006fperties":{"x":1},"event":"a"}', None),
+        ('{"event":"a","properties":{"x":1}' + " " * 70 + "}", None),
+    ],
+)
+def test_members_are_spliced_in(text: str, spliced: str | None) -> None:
+    assert with_properties(text.encode(), b'"ip":0') == (spliced.encode() if spliced else None)
+
+
+@settings(deadline=None, max_examples=300)
+@given(near_events(odd=0.2), st.integers())
+def test_a_splice_adds_what_it_should_and_nothing_else(value: Pairs, seed: int) -> None:
+    text = spell(value, Random(seed)).encode()
+    try:
+        event = exact(text)
+        decode_typed(text)
+    except (AssertionError, ValueError):
+        return
+    if not event["properties"] or "new" in event["properties"]:
+        return
+    spliced = with_properties(text, b'"new":[1]')
+
+    if spliced is not None:
+        event["properties"]["new"] = [exact(b"1")]
+        assert exact(spliced) == event
+
+
+@settings(deadline=None)
+@given(values, st.integers())
+def test_names_are_never_more_than_the_colons_behind_quotes(value: Any, seed: int) -> None:
+    text = spell(Pairs((("a", value),)), Random(seed)).encode()
+    decoded = json.loads(text)
+
+    assert count_names(decoded) <= count_colons(text)

@@ -1,0 +1,93 @@
+"""The library: its public names, and the same account as the command's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import good_event
+
+import mpimport
+from mpimport import Progress, Summary, UsageProblem, import_events
+from mpimport.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_public_names_are_pinned() -> None:
+    assert sorted(mpimport.__all__) == ["MpimportError", "Progress", "Summary", "UsageProblem", "import_events"]
+    assert all(getattr(mpimport, name) is not None for name in mpimport.__all__)
+    assert set(mpimport.__all__) <= set(dir(mpimport))
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        mpimport.nothing_of_ours  # noqa: B018  the look-up is what is tested
+
+
+def test_events_of_a_program_arrive() -> None:
+    with Sandbox() as sandbox:
+        summary = import_events(
+            (good_event(n) for n in range(3000)), project_id=1, username="me", secret="hidden", url=sandbox.url
+        )
+        stored = sandbox.stats()["stored"]
+
+    assert isinstance(summary, Summary)
+    assert (summary.read, summary.imported, summary.exit_code, stored) == (3000, 3000, 0, 3000)
+
+
+def test_python_values_are_made_json_and_what_cannot_be_is_rejected(folder: Path) -> None:
+    when = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
+    base = {"event": "x", "distinct_id": "u", "time": when}
+    records: list[Any] = [
+        {**base, "day": date(2024, 5, 1), "id": uuid.UUID(int=7), "pair": (1, 2)},
+        {**base, "bad": float("nan")},
+        {**base, "bad": float("inf")},
+        {**base, "bad": object()},
+        {**base, "bad": {1, 2}.__iter__()},
+        {**base, 5: "five"},
+        "no mapping",
+        None,
+    ]
+    with Sandbox() as sandbox:
+        summary = import_events(records, token="t", url=sandbox.url)
+        stored = sandbox.events()
+
+    rejected = [json.loads(line) for line in (folder / "events.rejected.ndjson").read_bytes().splitlines()]
+    assert (summary.read, summary.imported, summary.rejected) == (8, 2, 6)
+    assert stored[0]["properties"]["time"] == 1_714_564_800_000
+    assert stored[0]["properties"]["day"] == "2024-05-01"
+    assert stored[0]["properties"]["pair"] == [1, 2]
+    assert [line["line"] for line in rejected] == [2, 3, 4, 5, 7, 8]
+
+
+def test_wrong_usage_is_raised_before_anything_is_taken() -> None:
+    events = iter([good_event(1)])
+
+    with pytest.raises(UsageProblem, match="no credentials"):
+        import_events(events)
+
+    assert next(events) == good_event(1)
+
+
+def test_an_error_of_the_iterable_reaches_the_caller() -> None:
+    def broken() -> Iterator[dict[str, Any]]:
+        yield good_event(1)
+        raise LookupError("the database went away")
+
+    with pytest.raises(LookupError, match="went away"):
+        import_events(broken(), sandbox=True)
+
+
+def test_progress_is_told() -> None:
+    seen: list[Progress] = []
+    import_events((good_event(n) for n in range(5000)), dry_run=True, on_progress=seen.append)
+
+    assert seen
+    assert seen[-1].read > 0

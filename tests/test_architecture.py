@@ -1,0 +1,80 @@
+"""The structure that the README's map describes is the structure that is there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "mpimport"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MAX_LINES = 300
+
+FENCES = {
+    "click": {"cli.py", "options.py", "sandbox/cli.py"},
+    "requests": {"transport.py", "failures.py"},
+    "urllib3": {"transport.py", "failures.py", "bounded.py"},
+    "rich": {"report.py"},
+    "ijson": {"formats/json_walk.py"},
+    "isal": {"body.py", "gunzip.py"},
+}
+LEAVES = {"records.py", "errors.py", "limits.py", "options.py", "clock.py", "pacing.py", "event_time.py"}
+"""Modules that import nothing of ours."""
+
+
+def imports(path: Path) -> set[str]:
+    """List the modules that a file imports anywhere, whole names."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_library_is_used_where_it_belongs_only(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports(path)}
+    outside = {library for library, homes in FENCES.items() if library in used and name_of(path) not in homes}
+
+    assert outside == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_too_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES))
+def test_a_leaf_imports_nothing_of_ours(name: str) -> None:
+    assert [used for used in imports(PACKAGE / name) if used.startswith("mpimport")] == []
+
+
+def test_the_sandbox_and_the_client_know_nothing_of_each_other() -> None:
+    for path in MODULES:
+        inside = name_of(path).startswith("sandbox/")
+        for used in imports(path):
+            if inside and used.startswith("mpimport"):
+                assert used.startswith("mpimport.sandbox"), path
+            if not inside and name_of(path) != "app.py":
+                assert not used.startswith("mpimport.sandbox"), path
+
+
+@pytest.mark.parametrize("arguments", [["-m", "mpimport", "--help"], ["-c", "import mpimport"]])
+def test_help_loads_neither_what_sends_nor_what_draws(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert loaded & {"requests", "urllib3", "rich", "ijson", "msgspec", "isal", "mpimport.pipeline"} == set()
+
+
+def test_everything_is_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()

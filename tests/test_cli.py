@@ -1,0 +1,180 @@
+"""The command line in the process: options, settings, messages, exit codes. Nothing is sent anywhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from running import good_event, write_ndjson
+
+from mpimport import cli
+from mpimport.endpoints import ENDPOINTS, REGIONS
+from mpimport.formats import FORMATS
+
+
+class Ended(Exception):
+    """The process would have ended here."""
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(argument) for argument in arguments])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+
+
+def option(name: str) -> click.Option:
+    return next(p for p in cli.command.params if isinstance(p, click.Option) and f"--{name}" in p.opts)
+
+
+def test_the_choices_are_the_registries() -> None:
+    choices = {name: tuple(option(name).type.choices) for name in ("region", "endpoint", "format")}  # type: ignore[attr-defined]  # they are choices
+
+    assert choices["region"] == tuple(REGIONS)
+    assert choices["endpoint"] == tuple(ENDPOINTS)
+    assert choices["format"] == ("auto", *FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("workers", 16),
+        ("batch-size", 2000),
+        ("batch-bytes", 10_000_000),
+        ("timeout", 30),
+        ("give-up-after", 900),
+        ("backoff-base", 2),
+        ("backoff-max", 60),
+        ("backoff-jitter", (1, 5)),
+        ("region", "us"),
+        ("endpoint", "import"),
+        ("format", "auto"),
+        ("content-type", "ndjson"),
+        ("log-format", "text"),
+    ],
+)
+def test_the_defaults_are_the_designed_ones(name: str, default: object) -> None:
+    assert option(name).default == default
+
+
+def test_every_option_has_its_variable_and_its_help() -> None:
+    for parameter in cli.command.params:
+        if isinstance(parameter, click.Option) and parameter.name != "version":
+            name = max(parameter.opts, key=len).lstrip("-").upper().replace("-", "_")
+            assert f"MPIMPORT_{name}" in (parameter.envvar or [])
+            assert parameter.help
+
+
+def test_no_option_takes_the_value_of_a_secret() -> None:
+    names = {name for parameter in cli.command.params for name in parameter.opts}
+
+    assert names.isdisjoint({"--secret", "--password", "--api-secret"})
+
+
+def test_an_option_comes_before_its_variable(
+    events: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPIMPORT_WORKERS", "99")
+    assert run(events, "--dry-run") == 2
+    assert "--workers 99" in capsys.readouterr().err
+    assert run(events, "--dry-run", "--workers", "3") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--batch-size", "2001", "--dry-run"], "takes 1 to 2,000 events"),
+        (["--nonsense"], "No such option"),
+        (["--region", "de"], "'de'"),
+        (["--workers", "many"], "not a valid integer"),
+        ([], "no credentials"),
+        (["--username", "me", "--project-id", "1"], "secret is missing"),
+        (["--max-rejected", "few", "--dry-run"], "--max-rejected"),
+        (["--secret-file", "/nowhere", "--dry-run"], "--secret-file /nowhere"),
+        (["--username", "me", "--project-id", "1", "--secret-file", "empty"], "on one line"),
+        (["--token", "t", "--url", "ftp://example.com"], "--url"),
+        (["--token", "t", "--url", "https://me:pw@example.com"], "credentials do not belong"),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_why(
+    events: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    Path("empty").touch()
+
+    assert run(events, *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_all_problems_come_at_once(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("gone.ndjson", "--workers", "0", "--max-rejected", "x", "--batch-size", "0") == 2
+    told = capsys.readouterr().err
+
+    for words in ("gone.ndjson", "--workers 0", "--max-rejected", "--batch-size 0", "no credentials"):
+        assert words in told
+
+
+def test_without_a_source_on_a_terminal_an_example_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+
+    assert run("--dry-run") == 2
+    assert "name a file, or pipe events in" in capsys.readouterr().err
+
+
+def test_a_terminal_is_asked_for_the_secret(events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(prompt: str, stream: Any = None) -> str:
+        asked.append(prompt)
+        return ""
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", ask)
+
+    assert run(events, "--username", "me", "--project-id", "1") == 2
+    assert asked == ["Secret of the service account me: "]
+
+
+def test_a_bug_is_told_as_one(
+    events: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("of ours")
+
+    monkeypatch.setattr("mpimport.app.import_inputs", broken)
+
+    assert run(events, "--dry-run") == 70
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "this is a bug in mpimport" in told
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert "0.1.0" in capsys.readouterr().out
+
+
+def test_a_source_that_is_also_written_to_is_refused(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(events, "--dry-run", "--rejected", events.name) == 2
+    assert "is also where rejects are written" in capsys.readouterr().err
+
+
+def test_a_file_that_takes_an_option_is_told_before_another_is_sent(
+    events: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("two.json").write_text('{"a": [{"event": "x"}], "b": [{"event": "y"}]}')
+    Path("empty.csv").write_text("event,event\n")
+
+    assert run(events, "two.json", "empty.csv", "--dry-run") == 2
+    told = capsys.readouterr().err
+    assert "--json-path" in told
+    assert "empty.csv" in told

@@ -1,0 +1,436 @@
+"""The command as a process against real servers on loopback: what a user sees, and that the account balances."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import (
+    CREDENTIALS,
+    QUICK_BACKOFF,
+    assert_balanced,
+    command,
+    environment,
+    finish,
+    good_event,
+    mpimport,
+    ndjson,
+    start,
+    write_ndjson,
+)
+from scripted_server import Answer, ScriptedServer
+
+from mpimport.sandbox import Sandbox, SandboxConfig
+
+
+def test_a_file_goes_in_and_everything_arrives(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "events.ndjson", [good_event(n) for n in range(5000)])
+    with Sandbox(SandboxConfig(username="importer", secret=CREDENTIALS["MP_SECRET"], project_id="12345")) as sandbox:
+        ended = mpimport("events.ndjson", "--url", sandbox.url, "--json", cwd=tmp_path)
+        stats, events = sandbox.stats(), sandbox.events()
+
+    assert ended.code == 0, ended.err
+    assert (ended.summary["read"], ended.summary["imported"]) == (5000, 5000)
+    assert {event["properties"]["$insert_id"] for event in events} == {f"id-{n:08}" for n in range(5000)}
+    assert stats["truncated_strings"] == stats["geolocated"] == stats["duplicate_keys"] == 0
+    assert "imported all 5,000 events into project 12345" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["events.ndjson"]
+
+
+def test_every_reject_has_its_line_and_reason_and_the_mended_file_imports(tmp_path: Path) -> None:
+    lines = [json.dumps(good_event(n)).encode() for n in range(10)]
+    lines[3] = lines[3].replace(b"1718000000003", b"5")
+    lines[6] = b"{broken"
+    (tmp_path / "events.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+
+    ended = mpimport("events.ndjson", "--sandbox", "--json", cwd=tmp_path)
+    rejected = tmp_path / "events.ndjson.rejected.ndjson"
+    envelopes = [json.loads(line) for line in rejected.read_bytes().splitlines()]
+
+    assert ended.code == 1
+    assert_balanced(ended.summary)
+    assert ended.summary["reasons"] == {"time_too_old": 1, "not_json": 1}
+    assert ended.summary["rejected_file"] == "events.ndjson.rejected.ndjson"
+    assert [(e["source"], e["line"], e["by"]) for e in envelopes] == [
+        ("events.ndjson", 4, "client"),
+        ("events.ndjson", 7, "client"),
+    ]
+    assert envelopes[0]["event"]["properties"]["time"] == 5
+    assert envelopes[1]["raw"] == "{broken"
+    assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
+
+    envelopes[0]["event"]["properties"]["time"] = 1_718_000_000
+    envelopes[1]["raw"] = json.dumps(good_event(6))
+    write_ndjson(rejected, envelopes)
+    again = mpimport(rejected.name, "--sandbox", "--json", cwd=tmp_path)
+
+    assert again.code == 0, again.err
+    assert again.summary["imported"] == 2
+
+
+def test_what_the_server_refuses_is_rejected_with_its_words(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(4)])
+    document = {
+        "code": 400,
+        "error": "some data points in the request failed validation",
+        "failed_records": [{"index": 2, "insert_id": "x", "field": "properties.plan", "message": "no such plan"}],
+        "num_records_imported": 3,
+        "status": "Bad Request",
+    }
+    with ScriptedServer([Answer(400, json.dumps(document).encode())]) as server:
+        ended = mpimport("e.ndjson", "--url", server.url, "--json", cwd=tmp_path)
+
+    envelope = json.loads((tmp_path / "e.ndjson.rejected.ndjson").read_bytes())
+    assert ended.code == 1
+    assert (ended.summary["imported"], ended.summary["rejected"], ended.summary["requests"]) == (3, 1, 1)
+    assert (envelope["by"], envelope["line"]) == ("server", 3)
+    assert envelope["reasons"][0]["message"].endswith("no such plan")
+    assert envelope["event"]["properties"]["$insert_id"] == "id-00000002"
+
+
+def test_a_server_that_answers_only_500_gives_exit_5_and_loses_nothing(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(3000)])
+    with Sandbox(SandboxConfig(faults=(("500", 1.0),))) as sandbox:
+        ended = mpimport(
+            "e.ndjson", "--url", sandbox.url, "--json", "--give-up-after", "0.3", *QUICK_BACKOFF, cwd=tmp_path
+        )
+
+    assert ended.code == 5, ended.err
+    assert ended.summary["undelivered"] == ended.summary["read"] == 3000
+    assert ended.summary["imported"] == 0
+    assert ended.summary["retries"] > 0
+    assert "run the same command again" in ended.err
+
+
+def test_undelivered_events_of_standard_input_are_saved_whole(tmp_path: Path) -> None:
+    events = [good_event(n) for n in range(5000)]
+    with Sandbox(SandboxConfig(faults=(("503", 1.0),))) as sandbox:
+        ended = mpimport(
+            "-", "--batch-size", "100", "--workers", "2", "--url", sandbox.url, "--json", "--give-up-after", "0.2",
+            *QUICK_BACKOFF, cwd=tmp_path, stdin=ndjson(events),
+        )  # fmt: skip
+    saved = tmp_path / "stdin.rejected.ndjson.undelivered.ndjson"
+
+    assert ended.code == 5, ended.err
+    assert ended.summary["read"] == ended.summary["undelivered"] == 5000
+    assert ended.summary["undelivered_files"] == [saved.name]
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+
+    again = mpimport(saved.name, "--sandbox", "--json", cwd=tmp_path)
+
+    assert again.code == 0, again.err
+    assert again.summary["imported"] == 5000
+
+
+def test_wrong_credentials_stop_at_once(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(100_000)])
+    with Sandbox(SandboxConfig(username="importer", secret="another")) as sandbox:
+        ended = mpimport("e.ndjson", "--url", sandbox.url, "--json", cwd=tmp_path)
+        requests = sandbox.stats()["requests"]
+
+    assert ended.code == 4
+    assert 1 <= requests <= 16
+    assert_balanced(ended.summary)
+    assert ended.summary["imported"] == 0
+    assert "credentials" in ended.err
+    assert CREDENTIALS["MP_SECRET"] not in ended.err + ended.out
+
+
+def test_faults_at_a_fifth_of_the_requests_lose_and_double_nothing(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(20_000)])
+    faults = (("429", 0.03), ("500", 0.03), ("503", 0.04), ("reset", 0.03), ("reset-after", 0.03), ("cut", 0.04))
+    with Sandbox(SandboxConfig(faults=faults, seed=7)) as sandbox:
+        ended = mpimport(
+            "e.ndjson", "--batch-size", "100", "--url", sandbox.url, "--json", *QUICK_BACKOFF, cwd=tmp_path
+        )
+        stats = sandbox.stats()
+
+    assert ended.code == 0, ended.err
+    assert ended.summary["imported"] == stats["stored"] == 20_000
+    assert ended.summary["retries"] > 0
+
+
+def test_mixed_sources_and_formats_in_one_run(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "a.ndjson", [good_event(n) for n in range(10)])
+    (tmp_path / "b.json").write_text(json.dumps([good_event(n) for n in range(10, 20)], indent=2))
+    (tmp_path / "c.json").write_text(json.dumps({"meta": {"n": 1}, "rows": [good_event(n) for n in range(20, 30)]}))
+    rows = "\n".join(f"Paid,{1_718_000_000 + n},user-{n},1.50" for n in range(10))
+    (tmp_path / "d.csv").write_text(f"event,time,distinct_id,amount\n{rows}\n")
+    (tmp_path / "e.log").write_bytes(gzip.compress(ndjson([good_event(n) for n in range(30, 40)])))
+
+    ended = mpimport("*.ndjson", "b.json", "c.json", "d.csv", "e.log", "-", "--sandbox", "--json", cwd=tmp_path,
+                     stdin=ndjson([good_event(n) for n in range(40, 50)]))  # fmt: skip
+
+    assert ended.code == 0, ended.err
+    assert ended.summary["imported"] == 60
+    assert "held 60 different events" in ended.err
+
+
+def test_a_413_halves_the_batch_and_is_learnt(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n, text="x" * 200) for n in range(4000)])
+    with Sandbox(SandboxConfig(max_request_bytes=100_000)) as sandbox:
+        ended = mpimport("e.ndjson", "--url", sandbox.url, "--json", "--workers", "1", cwd=tmp_path)
+        stats = sandbox.stats()
+
+    assert ended.code == 0, ended.err
+    assert stats["stored"] == ended.summary["imported"] == 4000
+    assert stats["by_status"]["413"] <= 3
+    assert "takes 100,000 bytes a request" in ended.err
+
+
+def test_a_dry_run_sends_nothing_and_needs_no_credentials(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1), good_event(2), {"event": ""}])
+
+    ended = mpimport("e.ndjson", "--dry-run", "--json", cwd=tmp_path, env={})
+
+    assert ended.code == 1
+    assert (ended.summary["valid"], ended.summary["rejected"], ended.summary["imported"]) == (2, 1, 0)
+    assert ended.summary["requests"] == 0
+    assert ended.summary["dry_run"] is True
+    assert_balanced(ended.summary)
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0", 3), ("9", 3), ("10", 1), ("9.9%", 3), ("10%", 1)])
+def test_too_many_rejects_stop_the_run(tmp_path: Path, limit: str, code: int) -> None:
+    events: list[Any] = [good_event(n) for n in range(90)] + [{"event": "no time"}] * 10
+    write_ndjson(tmp_path / "e.ndjson", events)
+
+    ended = mpimport("e.ndjson", "--sandbox", "--json", "--max-rejected", limit, cwd=tmp_path)
+
+    assert ended.code == code, ended.err
+    assert_balanced(ended.summary)
+
+
+def test_all_missing_sources_are_named_before_anything_is_sent(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "there.ndjson", [good_event(1)])
+    with ScriptedServer() as server:
+        ended = mpimport("there.ndjson", "gone.ndjson", "*.nothing", tmp_path, "--url", server.url, cwd=tmp_path)
+
+    assert ended.code == 2
+    assert server.requests == []
+    for name in ("gone.ndjson", "*.nothing", str(tmp_path)):
+        assert name in ended.err
+    assert "Nothing was sent" in ended.err
+
+
+def test_a_truncated_gzip_imports_what_came_before_and_exits_6(tmp_path: Path) -> None:
+    whole = gzip.compress(ndjson([good_event(n) for n in range(20_000)]))
+    (tmp_path / "e.ndjson.gz").write_bytes(whole[: len(whole) // 2])
+
+    ended = mpimport("e.ndjson.gz", "--sandbox", "--json", cwd=tmp_path)
+
+    assert ended.code == 6, ended.err
+    assert 5000 < ended.summary["imported"] < 20_000
+    assert_balanced(ended.summary)
+    assert "e.ndjson.gz" in ended.err
+
+
+@pytest.mark.parametrize("content", [b"\n\n\n", b"[]", b"time,event,distinct_id\n"])
+def test_input_without_an_event_is_no_success(tmp_path: Path, content: bytes) -> None:
+    name = {b"[": "e.json", b"t": "e.csv"}.get(content[:1], "e.ndjson")
+    (tmp_path / name).write_bytes(content)
+
+    ended = mpimport(name, "--sandbox", cwd=tmp_path)
+
+    assert ended.code == 6
+    assert "no event was found" in ended.err
+
+
+def test_an_empty_file_is_nothing_to_do(tmp_path: Path) -> None:
+    (tmp_path / "e.ndjson").touch()
+
+    ended = mpimport("e.ndjson", "--sandbox", "--json", cwd=tmp_path)
+
+    assert ended.code == 0
+    assert ended.summary["read"] == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_lets_what_is_under_way_finish(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(30_000)])
+    with Sandbox(SandboxConfig(latency_s=0.1)) as sandbox:
+        process = start(
+            "e.ndjson", "--batch-size", "100", "--workers", "2", "--url", sandbox.url, "--json", cwd=tmp_path
+        )
+        _wait_for(lambda: sandbox.stats()["stored"] > 300)
+        process.send_signal(number)
+        ended = finish(process)
+        stored = sandbox.stats()["stored"]
+
+    assert ended.code == code, ended.err
+    assert_balanced(ended.summary)
+    assert ended.summary["imported"] == stored
+    assert 300 < stored < 30_000
+    assert ended.summary["undelivered"] > 0
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(1000)])
+    with ScriptedServer([Answer(delay_s=30)] * 10) as server:
+        process = start("e.ndjson", "--url", server.url, "--json", cwd=tmp_path)
+        _wait_for(lambda: bool(server.requests))
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        ended = finish(process, timeout_s=10)
+
+    assert ended.code == 130
+    assert ended.summary["undelivered"] == 1000
+
+
+def test_a_signal_ends_the_wait_for_a_silent_pipe(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        process = start("-", "--url", sandbox.url, "--json", "--format", "ndjson", cwd=tmp_path, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(ndjson([good_event(1)]))
+        process.stdin.flush()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+        ended = finish(process)
+
+    assert_balanced(ended.summary)
+
+
+def test_a_signal_ends_a_long_backoff(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    with Sandbox(SandboxConfig(faults=(("503", 1.0),))) as sandbox:
+        process = start("e.ndjson", "--url", sandbox.url, "--json", cwd=tmp_path)
+        _wait_for(lambda: sandbox.stats()["requests"] > 0)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        ended = finish(process, timeout_s=10)
+
+    assert ended.code == 130
+    assert ended.summary["undelivered"] == 1
+
+
+def test_no_secret_is_in_the_process_list_the_logs_or_a_file(tmp_path: Path) -> None:
+    secret = CREDENTIALS["MP_SECRET"]
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
+    (tmp_path / "elsewhere").mkdir()
+    secret_file = tmp_path / "elsewhere" / "secret"
+    secret_file.write_text(secret + "\n")
+    with ScriptedServer([Answer(503), Answer(500), Answer(400, b'{"error":"no"}', delay_s=0.5)]) as server:
+        process = subprocess.Popen(
+            command("e.ndjson", "-v", "--secret-file", secret_file, "--url", server.url, *QUICK_BACKOFF),
+            cwd=tmp_path, env=environment({"MP_PROJECT_ID": "1", "MP_USERNAME": "me"}),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        _wait_for(lambda: len(server.requests) >= 2)
+        arguments = subprocess.run(
+            ["ps", "-ww", "-o", "args=", "-p", str(process.pid)], capture_output=True, check=False
+        )
+        ended = finish(process)
+
+    assert ended.code == 1, ended.err
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    for place in (arguments.stdout, ended.err.encode(), ended.out.encode(), written):
+        assert secret.encode() not in place
+        assert b"Basic " not in place
+
+
+def test_output_to_a_file_has_no_control_characters(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [{"event": "\x1b[31mred\x07", "properties": {"time": "\x1b[2J"}}])
+
+    ended = mpimport("e.ndjson", "--sandbox", cwd=tmp_path)
+
+    assert ended.code == 1
+    assert not [c for c in ended.err if not c.isprintable() and c != "\n"]
+
+
+def test_quiet_is_silent_on_success_and_loud_on_trouble(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "good.ndjson", [good_event(1)])
+    write_ndjson(tmp_path / "bad.ndjson", [{"event": ""}])
+
+    good = mpimport("good.ndjson", "--sandbox", "-q", cwd=tmp_path)
+    bad = mpimport("bad.ndjson", "--sandbox", "-q", cwd=tmp_path)
+
+    assert (good.code, good.err, good.out) == (0, "", "")
+    assert bad.code == 1
+    assert "event_empty" in bad.err
+
+
+def test_peak_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
+    few = write_ndjson(tmp_path / "few.ndjson", [good_event(n, text="x" * 300) for n in range(20_000)])
+    with (tmp_path / "many.ndjson").open("wb") as many:
+        for _ in range(6):
+            many.write(few.read_bytes())
+    with Sandbox() as sandbox:
+        peaks = [_peak_kib(tmp_path, name, sandbox.url) for name in ("few.ndjson", "many.ndjson")]
+
+    assert peaks[1] < peaks[0] * 1.15
+
+
+def _peak_kib(cwd: Path, name: str, url: str) -> int:
+    script = (
+        "import resource, subprocess, sys\n"
+        "code = subprocess.run(sys.argv[1:]).returncode\n"
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    arguments = command(name, "--url", url, "--workers", "4", "-q")
+    done = subprocess.run(
+        [arguments[0], "-c", script, *arguments], cwd=cwd, env=environment(), capture_output=True, check=True
+    )
+    code, peak = map(int, done.stdout.split())
+    assert code == 0, done.stderr
+    return peak
+
+
+def _wait_for(condition: Any, timeout_s: float = 20) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "what the test waits for did not come"
+        time.sleep(0.02)
+
+
+def test_a_fifo_is_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    events = ndjson([good_event(n) for n in range(100)])
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(events))
+    writer.start()
+
+    ended = mpimport("pipe", "--sandbox", "--json", cwd=tmp_path)
+    writer.join()
+
+    assert ended.code == 0, ended.err
+    assert ended.summary["imported"] == 100
+
+
+def test_nobody_reads_standard_output(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = start("e.ndjson", "--dry-run", "--json", cwd=tmp_path, stdout=write_end)
+    os.close(write_end)
+
+    ended = process.communicate(timeout=30)
+
+    assert process.returncode == 0, ended[1]
+    assert b"Traceback" not in ended[1]
+
+
+def test_without_strict_a_silent_drop_is_found_and_told(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n, plan="bad" if n == 37 else "good") for n in range(100)])
+
+    def drop(received: Any) -> Answer:
+        stored = received.events - received.body.count(b'"bad"')
+        return Answer(body=json.dumps({"code": 200, "num_records_imported": stored, "status": "OK"}).encode())
+
+    with ScriptedServer([drop] * 50) as server:
+        ended = mpimport("e.ndjson", "--url", server.url, "--json", "--no-strict", cwd=tmp_path)
+
+    assert ended.code == 1, ended.err
+    assert (ended.summary["imported"], ended.summary["rejected"]) == (99, 1)
+    assert "strict" not in server.requests[0].path
+    assert json.loads((tmp_path / "e.ndjson.rejected.ndjson").read_bytes())["line"] == 38

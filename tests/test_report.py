@@ -1,0 +1,244 @@
+"""What people see: plain lines without control characters, a display on a terminal, a summary that fits."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+from rich.console import Console
+
+from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.report import (
+    DRAW_AFTER_S,
+    PLAIN_PERIOD_S,
+    Lines,
+    Progress,
+    Screen,
+    choose,
+    draw,
+    print_summary,
+    progress_line,
+    route_logging,
+)
+from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
+
+HALF = Progress(50_000_000, 100_000_000, 100_000, 90_000, 5, 2, 16, 10.0, source="events.ndjson")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+class Time:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+def test_progress_knows_its_share_rate_and_time_left() -> None:
+    assert (HALF.share, HALF.rate, HALF.seconds_left) == (0.5, 10_000, 10.0)
+
+
+@pytest.mark.parametrize("total", [None, 0])
+def test_progress_of_an_unknown_size(total: int | None) -> None:
+    progress = Progress(5, total, 1, 1, 0, 0, 0, 0.0)
+
+    assert (progress.share, progress.rate, progress.seconds_left) == (None, 0.0, None)
+    assert "read" in progress_line(progress)
+
+
+def test_plain_progress_is_one_line_a_period() -> None:
+    out, time = io.StringIO(), Time()
+    lines = Lines(out, clock=time)
+    for second in range(31):
+        time.now = float(second)
+        lines.tick(lambda: HALF)
+
+    written = out.getvalue().splitlines()
+    assert len(written) == 30 // PLAIN_PERIOD_S
+    assert "50% of 100.0 MB, 100,000 read, 90,000 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
+    assert "10.0 s left" in written[0]
+
+
+@pytest.mark.parametrize(
+    ("level", "said", "shown"),
+    [
+        (logging.INFO, logging.INFO, True),
+        (logging.INFO, logging.DEBUG, False),
+        (logging.WARNING, logging.INFO, False),
+        (logging.WARNING, logging.ERROR, True),
+        (logging.DEBUG, logging.DEBUG, True),
+    ],
+)
+@pytest.mark.parametrize("kind", [Lines, Screen])
+def test_levels(kind: type[Lines | Screen], level: int, said: int, *, shown: bool) -> None:
+    out = io.StringIO()
+    kind(out, level=level).say(said, "hello")
+
+    assert ("hello" in out.getvalue()) == shown
+
+
+def test_json_lines_have_stable_keys_and_no_control_characters() -> None:
+    out = io.StringIO()
+    Lines(out, as_json=True).say(logging.WARNING, "bad \x1b[31m", seconds=3)
+
+    assert set(json.loads(out.getvalue())) == {"time", "level", "message", "seconds"}
+    assert json.loads(out.getvalue())["level"] == "warning"
+    assert "\x1b" not in out.getvalue()
+
+
+def test_no_progress_means_none() -> None:
+    out, time = io.StringIO(), Time()
+    lines = Lines(out, period_s=None, clock=time)
+    time.now = 100.0
+    lines.tick(lambda: HALF)
+
+    assert out.getvalue() == ""
+
+
+def test_a_quick_run_shows_no_display_and_a_slow_one_takes_it_away_again() -> None:
+    out, time = Terminal(), Time()
+    screen = Screen(out, clock=time)
+    screen.tick(lambda: HALF)
+    assert out.getvalue() == ""
+
+    time.now = DRAW_AFTER_S
+    screen.tick(lambda: HALF)
+    screen.say(logging.WARNING, "careful [red]")
+    screen.close()
+
+    assert "imported" in out.getvalue()
+    assert "careful [red]" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("waiting", ["", "waiting: the server is busy (503)"])
+def test_the_display_fits_the_terminal(width: int, waiting: str) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    with console.capture() as capture:
+        console.print(draw(Progress(5, 10, 1_000_000, 999_999, 123, 7, 16, 5.0, "a/very/long/name" * 5, waiting)))
+
+    lines = capture.get().splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert "999,999 imported" in capture.get()
+    assert (waiting.split(" ", maxsplit=1)[0] in capture.get()) or not waiting
+
+
+@pytest.mark.parametrize(
+    ("terminal", "progress", "as_json", "expected"),
+    [(True, None, False, Screen), (True, False, False, Lines), (True, None, True, Lines), (False, None, False, Lines)],
+)
+def test_the_choice_of_a_report(
+    terminal: bool,
+    progress: bool | None,
+    as_json: bool,
+    expected: type[Lines | Screen],
+) -> None:
+    out = Terminal() if terminal else io.StringIO()
+
+    assert isinstance(choose(out, progress=progress, level=logging.INFO, as_json=as_json), expected)
+
+
+def test_what_our_modules_log_is_said() -> None:
+    out = io.StringIO()
+    with route_logging(Lines(out)):
+        logging.getLogger("mpimport.somewhere").error("two\nlines")
+    logging.getLogger("mpimport.somewhere").debug("not any more")
+
+    assert [line.split(" ", 1)[1] for line in out.getvalue().splitlines()] == ["error: two", "error: lines"]
+
+
+def summary(**changes: object) -> Summary:
+    settings: dict[str, object] = {
+        "tally": Tally(read=10, imported=10, requests=1),
+        "exit_code": 0,
+        "seconds": 2.0,
+        "dry_run": False,
+        "destination": "project 1, region EU (https://api-eu.mixpanel.com/import)",
+    }
+    return Summary(**{**settings, **changes})  # type: ignore[arg-type]  # a table of changes
+
+
+def test_the_summary_of_a_success_names_the_region() -> None:
+    lines = summary_lines(summary())
+
+    assert lines[0] == "imported all 10 events into project 1, region EU (https://api-eu.mixpanel.com/import)"
+    assert "1 request, 0 retries" in lines[-1]
+
+
+def test_the_summary_never_flatters() -> None:
+    tally = Tally(read=10, imported=7, rejected=1, undelivered=2)
+    lines = summary_lines(summary(tally=tally, exit_code=5, stopped="a batch kept failing"))
+
+    assert lines[0] == "STOPPED: a batch kept failing"
+    assert "undelivered              2" in "\n".join(lines)
+
+
+def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
+    tally = Tally(read=100, rejected=100)
+    for number in range(20):
+        tally.reasons[f"code_{number:02}"] = ReasonCount(20 - number, "e.ndjson", number + 1, "mend \x1b[2J this")
+    text = "\n".join(summary_lines(summary(tally=tally, exit_code=1, rejected_files=("r.ndjson",))))
+
+    assert "20 code_00: e.ndjson:1: mend \\x1b[2J this" in text
+    assert f"code_{TOP_REASONS - 1:02}" in text
+    assert f"code_{TOP_REASONS:02}" not in text
+    assert f"and {20 - TOP_REASONS} more" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exit_code": 5}, "run the same command again"),
+        ({"exit_code": 130}, "run the same command again"),
+        ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
+        ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
+    ],
+)
+def test_what_to_do_next(changes: dict[str, object], words: str) -> None:
+    assert words in " ".join(next_steps(summary(**changes)))
+
+
+def test_nothing_is_to_do_after_a_success() -> None:
+    assert next_steps(summary()) == ()
+
+
+def test_the_summary_is_coloured_on_a_terminal_only() -> None:
+    plain, terminal = io.StringIO(), Terminal()
+    print_summary(["done", "more"], plain, exit_code=0)
+    print_summary(["done", "more"], terminal, exit_code=0)
+
+    assert plain.getvalue() == "done\nmore\n"
+    assert "done" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("plain", "plain"), ("\x1b[0m\n\t", "\\x1b[0m\\n\\t"), ("\u202e", "\\u202e"), ("東京", "東京")]
+)
+def test_text_from_outside_is_made_safe(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (3e12, "3.0 TB")]
+)
+def test_bytes_for_people(nbytes: float, shown: str) -> None:
+    assert megabytes(nbytes) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (61, "1:01 min"), (3661, "1:01:01 h")]
+)
+def test_durations_for_people(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown

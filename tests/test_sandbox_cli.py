@@ -1,0 +1,177 @@
+"""The command `mpimport-sandbox`, run as a process: its options, its lines, its end."""
+
+from __future__ import annotations
+
+import ast
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from test_sandbox import HEADERS, IMPORT, ask, basic, ndjson, numbered
+
+import mpimport
+from mpimport.sandbox import cli
+
+assert mpimport.__file__
+ROOT = Path(mpimport.__file__).parents[1]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MP")}
+    return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
+
+
+@contextmanager
+def started(*options: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[Any, str]]:
+    """Run the command; yield its process and the URL that it prints."""
+    command = [sys.executable, "-m", "mpimport.sandbox", "--port", "0", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(env)
+    ) as process:
+        try:
+            assert process.stderr
+            line = process.stderr.readline()
+            found = re.search(r"listening on (http://127\.0\.0\.1:\d+);", line)
+            assert found, line
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+def send(url: str, credentials: str = "account:secret", *, count: int = 3) -> int:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    try:
+        return ask(connection, "POST", IMPORT, ndjson(numbered(count)), {**HEADERS, **basic(credentials)}).status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_sums_up(number: signal.Signals) -> None:
+    with started() as (process, url):
+        assert send(url) == 200
+        assert send(url) == 200
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5)
+
+    assert process.returncode == 0
+    assert out == ""
+    assert err == "mpimport-sandbox: stopped after 2 requests: 3 events stored, 3 duplicates, 0 refused\n"
+
+
+def test_options_reach_the_sandbox(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from the file\n")
+    options = ("--secret-file", str(secret), "--username", "u", "--rate-events", "4", "--max-request-bytes", "999")
+    with started(*options) as (process, url):
+        statuses = [
+            send(url, "u:from the file"),
+            send(url, "u:other"),
+            send(url, "u:from the file"),
+            send(url, "u:from the file", count=30),
+        ]
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+
+    assert statuses == [200, 401, 429, 413]
+    assert "from the file" not in err
+
+
+def test_faults_are_repeatable() -> None:
+    def statuses() -> list[int]:
+        with started("--fail", "503:0.5", "--fail", "404:0.2", "--seed", "7") as (_, url):
+            return [send(url) for _ in range(30)]
+
+    first = statuses()
+
+    assert first == statuses()
+    assert set(first) == {200, 404, 503}
+
+
+@pytest.mark.parametrize(("flags", "other_status"), [((), 200), (("--check-credentials",), 401)])
+def test_the_environment_restricts_only_when_asked(flags: tuple[str, ...], other_status: int) -> None:
+    variables = {"MP_USERNAME": "u", "MP_SECRET": "hidden", "MP_PROJECT_ID": "1"}
+    with started(*flags, env=variables) as (process, url):
+        statuses = [send(url, "u:hidden"), send(url, "u:other")]
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+
+    assert statuses == [200, other_status]
+    assert "hidden" not in err
+
+
+def test_a_port_in_use_is_said_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = subprocess.run(
+            [sys.executable, "-m", "mpimport.sandbox", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=5,
+            check=False,
+        )
+
+    assert run.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fail", "503"], "has no probability"),
+        (["--fail", "503:often"], "has no probability"),
+        (["--fail", "teapot:0.1"], "unknown fault"),
+        (["--fail", "503:2"], "probabilities"),
+        (["--port", "65536"], "65536"),
+        (["--latency", "-1"], "latency_s must be at least 0"),
+        (["--secret-file", "nowhere"], "does not exist"),
+        (["--secret-file", "empty"], "is empty"),
+        (["--secret-file", "binary"], "cannot be read as text"),
+        (["--check-credentials"], "finds none of"),
+        (["--secret", "value"], "No such option"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "binary").write_bytes(b"\xff")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MP_SECRET", "MP_API_SECRET", "MP_TOKEN", "MP_USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    result = CliRunner().invoke(cli.main, arguments)
+
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_help_shows_every_fault() -> None:
+    result = CliRunner().invoke(cli.main, ["--help"])
+
+    assert result.exit_code == 0
+    assert all(kind in result.output for kind in ("reset-after", "cut", "html", "slow"))
+
+
+def test_the_sandbox_imports_nothing_of_the_importer() -> None:
+    imported: set[str] = set()
+    for path in (ROOT / "mpimport" / "sandbox").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, path
+                imported.add(node.module or "")
+
+    ours = {name for name in imported if name.split(".")[0] == "mpimport"}
+    assert {name for name in ours if not f"{name}.".startswith("mpimport.sandbox.")} == set()
+    assert "mpimport.sandbox.rules" in ours
