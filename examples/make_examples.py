@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 HERE = Path(__file__).parent
 T = TypeVar("T")
@@ -249,6 +250,43 @@ def make_orders() -> bytes:
     return table(rows, delimiter=",")
 
 
+def make_warehouse() -> bytes:
+    """CSV of somebody else's: own names, semicolons, local times, long URLs, long JSON text; a mapping file fits it."""
+    dice = Dice(9)
+    rows = []
+    for number, time in zip(range(120), dice.times("2025-03-20", 20_000), strict=False):
+        customer = 1000 + dice.below(40)
+        product, cents = dice.pick(PRODUCTS)
+        pick = {"shelf": f"{dice.pick('ABCD')}-{dice.below(90) + 10}", "by": {"station": 1 + dice.below(6)}}
+        text = (dice.pick(GIFT_MESSAGES) or STORY) * 20
+        details = {"pick": pick, "weight_g": 100 + dice.below(3000), "text": text[:240]}
+        parameters = {"utm_source": "newsletter", "utm_campaign": "spring", "session": dice.digits(200)}
+        row = {
+            "Action": dice.pick(("order packed", "order packed", "parcel returned")),
+            "When": local_time(time),
+            "Customer No": f"{customer:06}",
+            "Mail": f"customer.{customer}@example.com",
+            "Order No": f"{10_000 + number // 2}",
+            "Position": str(1 + number % 2),
+            "Product": product,
+            "Amount": f"{cents / 100:.2f}",
+            "Postcode": f"{dice.below(99_999):05}",
+            "Club member": dice.pick(("yes", "no", "")),
+            "Landing page": f"https://shop.example.com{dice.pick(PAGES)}?{urlencode(parameters)}",
+            "Details": json.dumps(details, ensure_ascii=False),
+            "Note": dice.pick(("", "", "fragile", "call first; then ring")),
+        }
+        rows.append(row)
+    return table(rows, delimiter=";")
+
+
+def local_time(time: int) -> str:
+    """Write a time as the clocks of the warehouse showed it, in Berlin around the last Sunday of March 2025."""
+    offset = 2 if time >= milliseconds(datetime(2025, 3, 30, 1, tzinfo=timezone.utc)) else 1
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=time, hours=offset)
+    return f"{moment:%d.%m.%Y %H:%M}"
+
+
 def make_sessions() -> bytes:
     """TSV, flat."""
     dice = Dice(5)
@@ -306,13 +344,13 @@ MISTAKES: tuple[tuple[str, bytes, Replacement], ...] = (
     ("the properties are JSON within JSON", rb'("properties":)(\{.*\})\}', lambda m: m[1] + quoted(m[2]) + b"}"),
     ("there is no time", rb'"time":\d+,', b""),
     ("the time was never set", rb'"time":\d+', b'"time":0'),
-    ("the time is in microseconds", rb'"time":(\d+)', rb'"time":\g<1>000'),
+    ("the time stands for never", rb'"time":\d+', b'"time":"2099-12-31"'),
     ("the time is a word", rb'"time":\d+', b'"time":"yesterday"'),
     ("the distinct_id is a null that became text", rb'"distinct_id":"[^"]*"', b'"distinct_id":"null"'),
     ("the distinct_id is a variable that was not set", rb'"distinct_id":"[^"]*"', b'"distinct_id":"undefined"'),
     ("there is no distinct_id", rb'"distinct_id":"[^"]*",', b""),
-    ("the $insert_id has characters that are not allowed", rb'"\$insert_id":"[^"]*"', b'"$insert_id":"order #7/1"'),
-    ("the $insert_id is a whole SHA-256", rb'("\$insert_id":)"[^"]*"', rb'\g<1>"' + b"c0ffee15" * 8 + b'"'),
+    ("the $insert_id is an unset variable", rb'"\$insert_id":"[^"]*"', b'"$insert_id":"undefined"'),
+    ("the $insert_id is an object, as a database writes it", rb'("\$insert_id":)("[^"]*")', rb'\g<1>{"$oid":\g<2>}'),
     ("objects lie too deep in each other", rb'"number":7', b'"number":{"house":7,"door":{"left":true}}'),
     ("a list is too long", rb'"items":\[[^]]*\]', b'"items":[' + LONG_LIST + b"]"),
     ("there are too many properties", rb"\}\}$", MANY_PROPERTIES + b"}}"),
@@ -392,6 +430,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "sessions.tsv": make_sessions,
     "pageviews.ndjson.gz": make_pageviews,
     "flat.ndjson": make_flat,
+    "warehouse.csv": make_warehouse,
     "mistakes.ndjson": make_mistakes,
 }
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpimport.batch import number_of
 from mpimport.errors import MpimportError
 from mpimport.records import Batch, Outcome, Reject
+
+if TYPE_CHECKING:
+    from mpimport.audit import AuditReport  # loaded by a dry run only
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ class Summary:
     """The end of a run, for people and for `--json`.
 
     `seconds` is wall time. `stopped` says why the run ended early, or is empty. `rejected_files` and
-    `undelivered_files` are the ones that were written.
+    `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events.
     """
 
     tally: Tally
@@ -109,6 +112,7 @@ class Summary:
     rejected_files: tuple[str, ...] = ()
     undelivered_files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    audit: AuditReport | None = None
 
     @property
     def read(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpimport.account import Summary
 from mpimport.app import check_settings, import_inputs
+from mpimport.errors import UsageProblem
 from mpimport.inputs import MappingsInput
 from mpimport.interrupt import Interrupt
 from mpimport.report import Progress
@@ -53,7 +54,8 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called now and then.
 
     Raises UsageProblem, with everything that is wrong, before anything is sent. Whatever happens later is in
-    the summary: look at its `exit_code`, which is 0 only when every event was imported.
+    the summary: look at its `exit_code`, which is 0 only when every event was imported. An exception of the
+    iterable is raised again, after what it gave before is settled: imported, or saved as undelivered.
     """
     settings = Settings(
         batch=BatchSettings(max_events=batch_size, geolocate=geolocate),
@@ -74,8 +76,12 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
             token=Secret(token) if token else None,
         ),
     )
-    check_settings(settings)
-    return import_inputs(settings, [MappingsInput(events)], _Caller(on_progress), Interrupt())
+    try:
+        check_settings(settings)
+    except TypeError as error:
+        raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
+    interrupt = Interrupt()
+    return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)
 
 
 class _Caller:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_secret, project_token, service_account
 from mpimport.body import CONTENT_TYPES, ContentType, encode_body
 from mpimport.delivery import Route
+from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
+from mpimport.errors import CannotWrite, UsageProblem
+from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
+from mpimport.long_text import Deep, LongStrings, TextRules
+from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.normalise import Shaping
 from mpimport.pacing import Backoff
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.report import Report
 from mpimport.senders import Senders
-from mpimport.settings import Credentials, Settings, check, is_loopback
+from mpimport.settings import Credentials, MapSettings, Settings, check, is_loopback
 from mpimport.settle import Settler, rejected_paths
+from mpimport.time_forms import TimeReader
 from mpimport.transport import Transport
+
+if TYPE_CHECKING:
+    from mpimport.audit import Audit
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 SANDBOX_AUTH = service_account("sandbox", "sandbox", "1")  # what a sandbox of our own takes when nothing is given
 
@@ -33,7 +50,90 @@ SANDBOX_KEEPS = 1000  # events that a sandbox inside of the importer shows; it c
 def check_settings(settings: Settings) -> None:
     """Check the settings against the endpoint's limits. Raises UsageProblem with all problems."""
     endpoint = ENDPOINTS[settings.send.endpoint]
-    check(settings, max_events=endpoint.max_events, max_bytes=endpoint.max_bytes, framings=endpoint.framings)
+    if settings.send.region not in REGIONS:
+        raise UsageProblem(f"region {settings.send.region!r}: there are {', '.join(REGIONS)}")
+    problems: list[str] = []
+    for found in (
+        lambda: check(
+            settings, max_events=endpoint.max_events, max_bytes=endpoint.max_bytes, framings=endpoint.framings
+        ),
+        lambda: shaping_of(settings.map),
+        lambda: target(endpoint, settings.send.url or REGIONS[settings.send.region], SANDBOX_AUTH),
+    ):
+        try:
+            found()
+        except UsageProblem as usage:
+            problems.extend(usage.problems)
+    if problems:
+        raise UsageProblem(*problems)
+
+
+def read_options(settings: Settings) -> ReadOptions:
+    """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
+    read, mapping = settings.read, settings.map
+    before = {new: old for old, new in mapping.rename}
+    return ReadOptions(
+        json_path=read.json_path,
+        types={before.get(name, name): kind for name, kind in mapping.types},
+        ids={*mapping.fields.values(), *mapping.insert_id_from},
+        misfit=_MISFIT[read.misfit],
+        delimiter=None if read.delimiter is None else delimiter_of(read.delimiter),
+        encoding=None if read.encoding is None else codec_of(read.encoding),
+        on_columns=_tell_columns,
+    )
+
+
+def _tell_columns(source: str, kinds: Mapping[str, str]) -> None:
+    typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
+    _log.debug("%s: columns that are no text: %s", source, typed or "none")
+
+
+_MISFIT: dict[str | None, Literal["text", "reject"] | None] = {None: None, "text": "text", "reject": "reject"}
+_LONG_STRINGS: dict[str, LongStrings] = {"truncate": "truncate", "reject": "reject", "drop": "drop", "keep": "keep"}
+_DEEP: dict[str, Deep] = {"reject": "reject", "flatten": "flatten", "stringify": "stringify"}
+
+
+def shaping_of(mapping: MapSettings, *, keeps_misfits: bool = False) -> Shaping:
+    """Compile what the user said about fields. Raises UsageProblem with everything that makes no sense."""
+    problems: list[str] = []
+
+    def built(option: str, build: Callable[[], T], instead: T) -> T:
+        try:
+            return build()
+        except ValueError as error:
+            problems.append(f"{option}: {error}")
+            return instead
+
+    rules = MapRules(
+        event_name=mapping.event_name,
+        fields=mapping.fields or None,
+        rename=mapping.rename,
+        drop=mapping.drop,
+        keep=mapping.keep,
+        set=mapping.set,
+        types=mapping.types,
+    )
+    texts = TextRules(
+        split_urls=mapping.split_urls,
+        parse_json=mapping.parse_json,
+        drop_long=mapping.drop_long,
+        long_strings=_LONG_STRINGS[mapping.long_strings],
+        deep=_DEEP[mapping.deep],
+    )
+    option = "--time-format" if mapping.time_format else "--timezone"
+    shaping = Shaping(
+        mapper=built("--type", lambda: Mapper(rules, keeps_misfits=keeps_misfits), PLAIN),
+        times=built(option, lambda: TimeReader(mapping.time_format, mapping.timezone), TimeReader()),
+        texts=texts,
+        insert_id_from=mapping.insert_id_from,
+    )
+    if mapping.event_name and "event" in mapping.fields:
+        problems.append("--event-name and --event-field: one of them names the event; leave the other out")
+    if mapping.insert_id_from and "$insert_id" in mapping.fields:
+        problems.append("--insert-id-from and --insert-id-field: one of them gives the id; leave the other out")
+    if problems:
+        raise UsageProblem(*problems)
+    return shaping
 
 
 def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, interrupt: Interrupt) -> Summary:
@@ -43,6 +143,7 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
         place = target(ENDPOINTS[settings.send.endpoint], base_url, auth, strict=settings.send.strict)
         _introduce(settings, place, auth, inputs, report)
         senders = None if settings.run.dry_run else _senders(settings, place, auth, stack)
+        audit = _audit(settings)
         summary = run(
             Plan(
                 inputs=inputs,
@@ -51,8 +152,9 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
                     max_bytes=settings.batch.max_bytes,
                     geolocate=settings.batch.geolocate,
                     clock=time.time,
+                    shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
                 ),
-                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs)),
+                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit=audit),
                 senders=senders,
                 workers=settings.send.workers,
                 report=report,
@@ -61,7 +163,32 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
                 max_rejected=settings.run.max_rejected,
             )
         )
+        if audit is not None:
+            summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         return facts(summary)
+
+
+def _audit(settings: Settings) -> Audit | None:
+    if not settings.run.dry_run:
+        return None
+    from mpimport.audit import Audit  # noqa: PLC0415  only for a dry run
+
+    return Audit()
+
+
+def _with_audit(path: str | None, summary: Summary) -> Summary:
+    """Write the audit where the user wants it; when that fails, the summary says so."""
+    if path is None or summary.audit is None:
+        return summary
+    found = {**summary.audit.as_json(), "account": summary.as_json()}
+    try:
+        Path(path).write_text(
+            json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace"
+        )
+    except OSError as error:
+        problem = f"--audit {path}: cannot be written: {error.strerror or error}"
+        return replace(summary, stopped=problem, exit_code=CannotWrite.exit_code)
+    return summary
 
 
 def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[Input], report: Report) -> None:
@@ -109,9 +236,10 @@ def authenticate(credentials: Credentials) -> Auth:
 
 def describe(settings: Settings, place: Target, auth: Auth) -> str:
     """Tell where the events go: a wrong region accepts them and stores nothing, so it is always shown."""
-    project = (
-        f"project {settings.credentials.project_id}" if "project_id" in place.params else f"the {auth.kind}'s project"
-    )
+    project_id = settings.credentials.project_id
+    project = f"project {project_id}" if project_id else "a project that is not named"
+    if settings.credentials.kind in {"project secret", "project token"}:
+        project = f"the {auth.kind}'s project"
     if settings.run.sandbox:
         return f"the sandbox ({place.url})"
     if settings.send.url:

@@ -20,11 +20,12 @@ import click
 
 from mpimport.errors import MpimportError, UsageProblem
 from mpimport.options import HELP, with_options
+from mpimport.standard_streams import let_go, open_closed
 
 if TYPE_CHECKING:
     from mpimport.account import Summary
     from mpimport.inputs import FileInput
-    from mpimport.settings import Credentials, Secret, Settings
+    from mpimport.settings import Credentials, MapSettings, Secret, Settings
 
 
 @click.command(
@@ -77,7 +78,14 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
         except ValueError as error:
             problems.append(f"--max-rejected: {error}")
     return Settings(
-        read=ReadSettings(format=given["format_name"], json_path=given["json_path"]),
+        read=ReadSettings(
+            format=given["format_name"],
+            json_path=given["json_path"],
+            delimiter=given["delimiter"],
+            encoding=given["encoding"],
+            misfit=given["misfit"],
+        ),
+        map=_map_settings(given, problems),
         batch=BatchSettings(
             max_events=given["batch_size"],
             max_bytes=given["batch_bytes"],
@@ -98,10 +106,45 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             strict=not given["no_strict"],
         ),
         run=RunSettings(
-            rejected=given["rejected"], max_rejected=max_rejected, dry_run=given["dry_run"], sandbox=given["sandbox"]
+            rejected=given["rejected"],
+            max_rejected=max_rejected,
+            dry_run=given["dry_run"],
+            sandbox=given["sandbox"],
+            audit=given["audit"],
         ),
         credentials=_credentials(given, problems),
     )
+
+
+def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
+    """Bring the mapping file and the mapping options together; an option comes before the file."""
+    from mpimport.mapping_file import KEYS, json_or_text, map_settings, overlay, read_mapping  # noqa: PLC0415
+
+    entries: dict[str, Any] = {}
+    with _noting(problems):
+        entries = read_mapping(given["mapping"]) if given["mapping"] else {}
+    options = {name: given[name.replace("-", "_")] for name in KEYS}
+    options["insert-id-from"] = [name for name in (options["insert-id-from"] or "").split(",") if name]
+    for name in ("drop", "keep", "drop-long"):
+        options[name] = list(options[name])
+    for name in ("rename", "set", "type"):
+        options[name] = _pairs(name, options[name], problems)
+    options["set"] = {name: json_or_text(value) for name, value in options["set"].items()}
+    return map_settings(overlay(entries, {name: value for name, value in options.items() if value}))
+
+
+def _pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and (value or option == "set")):
+            problems.append(f"--{option} {text}: write NAME=VALUE, such as --{option} {_PAIRS[option]}")
+            continue
+        pairs[name] = value
+    return pairs
+
+
+_PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}
 
 
 def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
@@ -111,7 +154,7 @@ def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
     secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
     api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
     username = given["username"]
-    needed = username and not secret and not given["secret_file"]
+    needed = username and not secret and not given["secret_file"] and not problems
     if needed and not (given["dry_run"] or given["sandbox"]) and sys.stderr.isatty():
         with suppress(EOFError):
             secret = Secret(getpass.getpass(f"Secret of the service account {username}: ", stream=sys.stderr))
@@ -121,6 +164,7 @@ def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
         secret=secret,
         api_secret=api_secret,
         token=Secret(given["token"]) if given["token"] else None,
+        secret_file=given["secret_file"],
     )
 
 
@@ -131,7 +175,7 @@ def _secret(option: str, path: str | None, variable: str, problems: list[str]) -
         text = os.environ.get(variable, "").strip()
         return Secret(text) if text else None
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
+        text = Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{option} {path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
         return None
@@ -145,17 +189,20 @@ def _inputs(
     sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str]
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
-    from mpimport.formats import ReadOptions  # noqa: PLC0415  not needed for --help
+    from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
+    from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_clashes, find_problems  # noqa: PLC0415
     from mpimport.settle import rejected_paths  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
-    options = ReadOptions(json_path=settings.read.json_path)
+    options = ReadOptions()
+    with _noting(problems):
+        options = read_options(settings)
     path_of = rejected_paths(settings.run.rejected)
     inputs: list[FileInput] = []
     notes: list[str] = []
     with _noting(problems):
-        found, notes = expand(_or_standard_input(sources))
+        found, notes = expand(_or_standard_input(sources), encoding=settings.read.encoding)
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         problems.extend(find_problems(inputs))
         problems.extend(find_clashes(inputs, [path_of(source.name) for source in inputs]))
@@ -185,23 +232,29 @@ def _level(given: Mapping[str, Any]) -> int:
 
 
 def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
-    from mpimport.report import print_summary  # noqa: PLC0415  not needed for --help
+    from mpimport.report import draws_blocks, print_summary, write  # noqa: PLC0415  not needed for --help
     from mpimport.summary_text import next_steps, summary_lines  # noqa: PLC0415
 
     if summary.exit_code or not given["quiet"]:
-        print_summary(summary_lines(summary, next_steps=next_steps(summary)), sys.stderr, exit_code=summary.exit_code)
+        lines = summary_lines(summary, next_steps=next_steps(summary))
+        if summary.audit is not None and summary.audit.events:
+            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
+
+            lines += ["", *audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))]
+        print_summary(lines, sys.stderr, exit_code=summary.exit_code)
     if given["as_json"]:
-        try:
-            sys.stdout.write(json.dumps(summary.as_json()) + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Nobody reads it: the run is what it was. The interpreter would complain again when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write(sys.stdout, json.dumps(summary.as_json()) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code, and a traceback is shown for a bug of ours only."""
-    sys.exit(_guarded(lambda: command.main(arguments, prog_name="mpimport", standalone_mode=False)))
+    open_closed()
+    code = 70
+    with suppress(OSError):  # what is told may have nobody who reads it
+        code = _guarded(lambda: command.main(arguments, prog_name="mpimport", standalone_mode=False))
+    let_go(sys.stdout)
+    let_go(sys.stderr)
+    sys.exit(code)
 
 
 def _guarded(run: Callable[[], Any]) -> int:
@@ -210,23 +263,29 @@ def _guarded(run: Callable[[], Any]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as misuse:
-        misuse.show(sys.stderr)
+        with suppress(OSError):
+            misuse.show(sys.stderr)
         return UsageProblem.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted\n")
+        _say("interrupted")
         return 130
     except UsageProblem as usage:
         for problem in usage.problems:
-            sys.stderr.write(f"mpimport: {_visible(problem)}\n")
-        sys.stderr.write("Nothing was sent.\n")
+            _say(f"mpimport: {_visible(problem)}")
+        _say("Nothing was sent.")
         return usage.exit_code
     except MpimportError as error:
-        sys.stderr.write(f"mpimport: {_visible(str(error))}\n")
+        _say(f"mpimport: {_visible(str(error))}")
         return error.exit_code
     except Exception:  # noqa: BLE001  the last boundary: a bug is told as one
-        traceback.print_exc()
-        sys.stderr.write("mpimport: this is a bug in mpimport; please report it with the lines above\n")
+        _say(traceback.format_exc())
+        _say("mpimport: this is a bug in mpimport; please report it with the lines above")
         return 70
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
 
 
 def _visible(text: str) -> str:

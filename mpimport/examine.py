@@ -17,7 +17,8 @@ import msgspec
 
 from mpimport.accept import count_colons, count_names, with_properties
 from mpimport.limits import MAX_EVENT_BYTES, show
-from mpimport.normalise import NOTICES, normalise
+from mpimport.mends import NOTICES
+from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
 from mpimport.rejects import unwrap
 from mpimport.undecodable import TOO_DEEP, explain_undecodable
@@ -40,18 +41,18 @@ class Bad:
     raw: bytes | None = None
 
 
-def examine(record: RawRecord, limits: Limits, mends: Counter[str]) -> bytes | Bad | None:
+def examine(record: RawRecord, limits: Limits, mends: Counter[str], shaping: Shaping = DEFAULT) -> bytes | Bad | None:
     """Turn a record into the JSON text that is sent, counting in `mends` what was changed; or say why not.
 
     None for a blank line. Never raises, whatever the record holds.
     """
     if isinstance(record, Mapping):
-        return _examine_value(dict(record), None, (), limits, mends)
+        return _examine_value(dict(record), None, (), limits, mends, shaping)
     text = record.strip()
-    return _examine_text(text, limits, mends) if text else None
+    return _examine_text(text, limits, mends, shaping) if text else None
 
 
-def _examine_text(text: bytes, limits: Limits, mends: Counter[str]) -> bytes | Bad:
+def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Shaping) -> bytes | Bad:
     inner = unwrap(text)
     if inner is not None:
         text = inner.strip()
@@ -64,19 +65,22 @@ def _examine_text(text: bytes, limits: Limits, mends: Counter[str]) -> bytes | B
     known = [
         Reason("duplicate_key", f"the name {show(name)} stands twice in one object: keep one", name) for name in doubled
     ]
-    return _examine_value(value, text, known, limits, mends)
+    return _examine_value(value, text, known, limits, mends, shaping)
 
 
 def _examine_value(
-    value: Any, text: bytes | None, known: Sequence[Reason], limits: Limits, mends: Counter[str]
+    value: Any, text: bytes | None, known: Sequence[Reason], limits: Limits, mends: Counter[str], shaping: Shaping
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
     found: Counter[str] = Counter()
     try:
-        event = normalise(value, found) if isinstance(value, Mapping) else value
-        reasons = (*known, *problems(event, limits))
+        event, wrong = value, list(known)
+        if isinstance(value, Mapping):
+            event = normalise(value, found, shaping, wrong)
+        said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
+        reasons = (*wrong, *(reason for reason in problems(event, limits) if reason.field not in said))
         if not reasons:
-            body = _body(event, value, text, found, limits)
+            body = _body(event, value, text if shaping.is_default else None, found, limits)
             if len(body) < MAX_EVENT_BYTES:
                 mends.update(found)
                 return body
@@ -92,7 +96,10 @@ def _examine_value(
 def _body(
     event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, found: Counter[str], limits: Limits
 ) -> bytes:
-    """Write the event: the bytes as they came when nothing changed, with properties spliced in where that is all."""
+    """Write the event: its `text` as it came when nothing changed, with properties spliced in where that is all.
+
+    `text` is None where there is none, or where fields were mapped.
+    """
     properties = event["properties"]
     members = [ADDED[name] for name in limits.added if name not in properties]
     changes = found.keys() - NOTICES

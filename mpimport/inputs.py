@@ -5,11 +5,11 @@ Knows neither events nor the API.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ import msgspec
 from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
 from mpimport.interrupt import Interrupt
+from mpimport.limits import show
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
 
@@ -78,10 +79,11 @@ class FileInput:
                 self._consumed, self._stream = stream.consumed, None
 
     def _open(self) -> ByteStream:
-        return open_source(self._source, self._stdin or sys.stdin.buffer, self._interrupt.patient)
+        stdin = self._stdin or sys.stdin.buffer
+        return open_source(self._source, stdin, self._interrupt.patient, encoding=self._options.encoding)
 
     def _detect(self, stream: ByteStream) -> str:
-        return detect(self.name, stream.peek(HEAD_BYTES))
+        return detect(self.name, stream.peek(HEAD_BYTES), delimiter=self._options.delimiter)
 
 
 def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
@@ -97,8 +99,11 @@ def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
 
 
 def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterator[str]:
-    """Tell of a source that the run would also write to: it would read its own rejects for ever."""
+    """Tell of a place where rejects cannot be written, and of one that is also read: it would never end."""
     for path in dict.fromkeys(written):
+        folder = path.parent
+        if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+            yield f"{path}: rejects cannot be written there; name a file that can be written with --rejected"
         for source in inputs:
             if source.path is not None and path.exists() and path.samefile(source.path):
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"
@@ -112,9 +117,10 @@ class MappingsInput:
     size = None
     consumed = 0
 
-    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take nothing yet."""
+    def __init__(self, records: Iterable[Mapping[str, Any]], interrupt: Interrupt) -> None:
+        """Take nothing yet; take no more once the run stops."""
         self._records = records
+        self._interrupt = interrupt
 
     @contextmanager
     def open(self) -> Iterator[Iterator[Block | Unreadable]]:
@@ -122,25 +128,42 @@ class MappingsInput:
         yield self._blocks()
 
     def _blocks(self) -> Iterator[Block | Unreadable]:
-        records = iter(self._records)
         first = 1
-        while taken := list(islice(records, BLOCK_RECORDS)):
+        taken: list[Mapping[str, Any]] = []
+        try:
+            for record in self._records:
+                taken.append(record)
+                if len(taken) == BLOCK_RECORDS:
+                    yield from _plain_blocks(first, taken)
+                    first, taken = first + len(taken), []
+                    if self._interrupt.enough:
+                        return
+        except Exception:  # the program's own: what it has given before is not lost
             yield from _plain_blocks(first, taken)
-            first += len(taken)
+            raise
+        yield from _plain_blocks(first, taken)
 
 
 def _plain_blocks(first: int, records: list[Mapping[str, Any]]) -> Iterator[Block | Unreadable]:
     for number, record in enumerate(records, first):
         plain = _plain(record)
         if isinstance(plain, Reason):
-            yield Unreadable(number, plain, repr(record)[:1000].encode(errors="replace"))
+            yield Unreadable(number, plain, show(record).encode(errors="replace"))
         else:
             yield Block(number, [plain])
 
 
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"a value of type {type(value).__name__} has no JSON form")
+
+
 def _plain(record: object) -> Mapping[str, Any] | Reason:
     try:
-        plain = msgspec.to_builtins(record, builtin_types=(Decimal,), str_keys=True)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        plain = msgspec.to_builtins(
+            record, builtin_types=(Decimal,), str_keys=True, enc_hook=_as_mapping, order="deterministic"
+        )
+    except (TypeError, ValueError, NotImplementedError, RecursionError, msgspec.MsgspecError) as error:
         return Reason("not_json", f"the record has no JSON form: {error}")
     return plain if isinstance(plain, dict) else Reason("not_an_object", "an event is a mapping, this is none")

@@ -26,7 +26,9 @@ from mpimport.limits import (
     OLDEST_S,
     RESERVED,
 )
-from mpimport.normalise import LOOKALIKES, insert_id_of
+from mpimport.mapping import ALIASES
+from mpimport.normalise import DEFAULT, LOOKALIKES, Shaping, insert_id_of
+from mpimport.prepare import Preparing
 from mpimport.records import Batch, Block, RawRecord, Reject, Unreadable
 from mpimport.validate import Limits
 
@@ -38,16 +40,27 @@ _ENDING = b"}}\n"
 _ENDING_WITH_IP = b"," + ADDED["ip"] + _ENDING
 _SMALL = MAX_NESTED_BYTES // 2  # surely no list or object in it is too large, however its numbers are spelt
 _ROOM = MAX_NESTED_BYTES + 128  # no event that the quick loop takes is longer, with what is spliced in
+_LACKING = {"$insert_id", *ALIASES["$insert_id"]}  # an id that is null, or may go by another name
+_NO_IP = (None, "")
 _is_insert_id = INSERT_ID.fullmatch
 
 
 class Intake:
     """Turns blocks into batches and counts what was read. `clock` gives seconds since the epoch."""
 
-    def __init__(self, *, max_events: int, max_bytes: int, geolocate: bool, clock: Callable[[], float]) -> None:
-        """Take the limits of one request and whether events without `ip` stay without."""
+    def __init__(
+        self,
+        *,
+        max_events: int,
+        max_bytes: int,
+        geolocate: bool,
+        clock: Callable[[], float],
+        shaping: Shaping = DEFAULT,
+    ) -> None:
+        """Take the limits of one request, whether `ip` is left out, and what the user said about fields."""
         self.draft = Draft(max_events, max_bytes)
         self.read = 0
+        self._preparing = Preparing(shaping)
         self._added = () if geolocate else tuple(ADDED)
         self._clock = clock
 
@@ -59,8 +72,10 @@ class Intake:
             if self.draft.full:
                 yield self.draft.seal()
             return
-        limits = Limits(newest_s=self._clock() + FUTURE_S, added=self._added)
-        records = iter(block.records)
+        shaping = self._preparing.shaping
+        limits = Limits(self._clock() + FUTURE_S, self._added, keeps_long_text=shaping.texts.long_strings == "keep")
+        prepared = self._preparing.of(block)
+        records = iter(block.records) if prepared is None else prepared
         number = block.first
         while True:
             draft = self.draft
@@ -77,7 +92,11 @@ class Intake:
             if record is None:
                 record = next(records, None)
                 if record is None:
+                    self.draft.mends.update(self._preparing.mends)
+                    self._preparing.mends.clear()
                     return
+            if prepared is not None:
+                record = self._preparing.take_back()
             yield from self._take_slowly(source, number, record, limits)
             number += 1
 
@@ -109,7 +128,7 @@ class Intake:
                     or distinct_id.__class__ is not str
                     or distinct_id in _SUSPECT_IDS
                     or insert_id in _SUSPECT_IDS
-                    or (not _is_insert_id(insert_id) if insert_id is not None else "$insert_id" in properties)
+                    or (not _is_insert_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
                     or _BUCKET in properties
                     or _DOLLAR_BUCKET in properties
                     or IGNORE in properties
@@ -120,6 +139,8 @@ class Intake:
             except _NOT_QUICK:
                 return taken, record
             ip_is_missing = add_ip and "ip" not in properties
+            if add_ip and not ip_is_missing and properties["ip"] in _NO_IP:
+                return taken, record
             if insert_id is not None and record.endswith(_ENDING) and b"\r" not in record:
                 lines += record
                 if ip_is_missing:
@@ -138,7 +159,7 @@ class Intake:
         """Mend or reject one record, yielding the batch that it fills or no longer fits into."""
         draft = self.draft
         mends: Counter[str] = Counter()
-        text = examine(record, limits, mends)
+        text = examine(record, limits, mends, self._preparing.shaping)
         if text is None:
             return
         if isinstance(text, bytes) and not draft.fits(len(text) + 1):

@@ -1,7 +1,7 @@
 """SIGINT and SIGTERM as something to look at: the first asks to finish, the second not to wait.
 
 A handler only takes a note; whoever reads, waits or settles looks at it. A read that may wait for ever (a
-pipe, a terminal) waits for the signal too, so no byte that was taken from it is lost.
+pipe, a terminal) is ended by it as if the input ended there, so nothing that was taken from it is lost.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(Exception):
-    """A read was given up because a signal came; nothing of what it would have brought was taken."""
+POLL_S = 0.2  # how often a wait for input or for the server looks around
 
 
 class Interrupt:
-    """Whether, and by which signal, the run was asked to stop."""
+    """Whether, and by which signal, the run was asked to stop; and the end of input that is waited for.
+
+    `enough`: nothing more is to be taken from what cannot be read again. `on_wait` is called now and then
+    while input is waited for.
+    """
 
     def __init__(self) -> None:
         """Nothing was asked yet."""
         self.signal_number: int | None = None
         self.times = 0
+        self.enough = False
+        self.on_wait: Callable[[], None] = lambda: None
         self._wake: int | None = None
 
     @property
@@ -63,16 +66,18 @@ class Interrupt:
             os.close(write_end)
 
     def patient(self, descriptor: int, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        """Wrap a read that may block: it raises `Interrupted` when a signal comes while it waits."""
+        """Wrap a read that may block: it gives b"", the end, once the run is to take no more."""
 
         def pull(n: int) -> bytes:
-            while not self.asked and self._wake is not None and os.name == "posix":
+            while not self._over() and self._wake is not None and os.name == "posix":
                 with suppress(InterruptedError):
-                    ready, _, _ = select.select([descriptor, self._wake], [], [])
+                    ready, _, _ = select.select([descriptor, self._wake], [], [], POLL_S)
                     if descriptor in ready:
                         break
-            if self.asked:
-                raise Interrupted
-            return read(n)
+                    self.on_wait()
+            return b"" if self._over() else read(n)
 
         return pull
+
+    def _over(self) -> bool:
+        return self.asked or self.enough

@@ -30,10 +30,14 @@ IGNORE = "$ignore"  # "the event is dropped silently"
 IDENTITIES = ("$user_id", "$device_id")  # carry identity instead of distinct_id
 
 
+_JSON_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def show(value: object) -> str:
     """Quote a value for a message: short, on one line, plain ASCII but for what can be printed."""
     try:
-        text = str(value) if isinstance(value, Decimal) else repr(value)
+        text = _JSON_WORDS.get(value) if value is None or isinstance(value, bool) else None
+        text = text or (str(value) if isinstance(value, Decimal) else repr(value))
     except ValueError:
         return f"a number of more than {MAX_DIGITS:,} digits"
     except RecursionError:

@@ -1,68 +1,99 @@
-"""A raw mapping -> an event in the API's shape. Pure: no I/O, no position, and normalising twice changes nothing.
+"""A raw record -> an event in the API's shape. Pure: no I/O, no position, and normalising twice changes nothing.
 
-What cannot be mended is left as it is: `validate` names it. Numbers with a fraction may be `Decimal`, so
-that their value survives being written again.
+What cannot be mended is left as it is: `validate` names it, unless more can be said here. Numbers with a
+fraction may be `Decimal`, so that their value survives being written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from mpimport.event_time import milliseconds_of_text, whole_number
-from mpimport.limits import MAX_INSERT_ID, MAX_TEXT, is_finite
+from mpimport import long_text
+from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_INSERT_ID, MAX_TEXT, is_finite
+from mpimport.long_text import TextRules
+from mpimport.mapping import PLAIN, Mapper
+from mpimport.records import Reason
+from mpimport.time_forms import TimeReader
 
 _encode_sorted = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 _decode = msgspec.json.Decoder().decode
+_UNENCODABLE = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
 
 LOOKALIKES = frozenset({"None", "NULL", "NaN", "Null", "Undefined", "N/A", "nan", "TRUE", "FALSE"})
 """Ids that the API takes, though they are almost surely a missing value: warned about, not refused."""
 
-MENDS = {
-    "insert_id_made": "got an $insert_id made from their content",
-    "string_cut": f"had text cut to {MAX_TEXT} characters, as Mixpanel would",
-    "name_cut": f"had a property name cut to {MAX_TEXT} characters, as Mixpanel would",
-    "time_read": "had their time read from text",
-    "time_rounded": "had a time with a fraction turned into whole milliseconds",
-    "id_to_text": "had a numeric distinct_id or $insert_id sent as text",
-    "id_lookalike": "have an id such as None, NULL or NaN: probably a missing value",
-}
-"""What may be done to an event, or noticed about it, each with its words for the summary."""
 
-NOTICES = frozenset({"id_lookalike"})
-"""The ones that only notice something: the event stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """All that the user said about how records become events; the default mends what is plainly meant."""
+
+    mapper: Mapper = PLAIN
+    times: TimeReader = field(default_factory=TimeReader)
+    texts: TextRules = field(default_factory=TextRules)
+    insert_id_from: tuple[str, ...] = ()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether an event that is right already passes through as it is."""
+        return self.mapper.rules.is_default and self.texts.is_default and not self.insert_id_from
 
 
-def normalise(record: Mapping[str, Any], mends: Counter[str] | None = None) -> dict[str, Any]:
-    """Bring a record into the API's shape, as far as it can be; count in `mends` what was changed."""
+DEFAULT = Shaping()
+
+
+def normalise(
+    record: Mapping[str, Any],
+    mends: Counter[str] | None = None,
+    shaping: Shaping = DEFAULT,
+    found: list[Reason] | None = None,
+) -> dict[str, Any]:
+    """Bring a record into the API's shape, as far as it can be.
+
+    Counts in `mends` what was changed, and adds to `found` what is wrong and cannot be seen in the event.
+    """
     mends = Counter() if mends is None else mends
-    event = lift(record)
+    found = [] if found is None else found
+    event = shape(record, mends, shaping, found)
     properties = event.get("properties")
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, dict):
         return event
-    properties = dict(properties)
-    _mend_time(properties, mends)
-    _mend_ids(properties, mends)
-    properties = dict(_cut_items(properties, mends))
-    event = {name: properties if name == "properties" else _cut_text(value, mends) for name, value in event.items()}
-    if properties.get("$insert_id") is None:
+    if shaping.texts.is_default:
+        properties = event["properties"] = long_text.apply(properties, shaping.texts, mends)
+    name = event.get("event")
+    if isinstance(name, str) and len(name) > MAX_TEXT:
+        event["event"] = long_text.cut_text(name)
+        mends["string_cut"] += 1
+    if properties.get("$insert_id") is None and not shaping.insert_id_from:
         _make_insert_id(event, properties, mends)
     return event
 
 
-def lift(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a flat record into an event: everything but `event` becomes a property."""
-    if "properties" in record:
-        return dict(record)
-    properties = dict(record)
-    if "event" not in properties:
-        return {"properties": properties}
-    return {"event": properties.pop("event"), "properties": properties}
+def shape(record: Mapping[str, Any], mends: Counter[str], shaping: Shaping, found: list[Reason]) -> dict[str, Any]:
+    """Do the part that a record needs before the quick acceptor can take it: map, read the time, mend the ids."""
+    event = shaping.mapper.apply(record, mends, found)
+    properties = event.get("properties")
+    if not isinstance(properties, Mapping):
+        return event
+    properties = event["properties"] = dict(properties)
+    if "time" in properties:
+        _mend_time(properties, shaping.times, mends, found)
+    _mend_ids(properties, mends)
+    if "ip" in properties and properties["ip"] in (None, ""):
+        del properties["ip"]
+        mends["ip_empty"] += 1
+    _check_distinct_id(properties, found)
+    if not shaping.texts.is_default:
+        properties = event["properties"] = long_text.apply(properties, shaping.texts, mends)
+    if shaping.insert_id_from:
+        _insert_id_from(shaping.insert_id_from, properties, mends, found)
+    return event
 
 
 def insert_id_of(event: object, properties: Mapping[str, Any]) -> str:
@@ -73,65 +104,74 @@ def insert_id_of(event: object, properties: Mapping[str, Any]) -> str:
     Values must be plain JSON values (a number with a fraction as `float`).
     """
     content = {name: value for name, value in properties.items() if name != "$insert_id"}
-    return hashlib.sha256(_encode_sorted([event, content])).hexdigest()[:MAX_INSERT_ID]
+    return _digest([event, content])
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(_encode_sorted(content)).hexdigest()[:MAX_INSERT_ID]
 
 
 def _make_insert_id(event: dict[str, Any], properties: dict[str, Any], mends: Counter[str]) -> None:
     try:
         plain = _decode(_encode_sorted([event.get("event"), properties]))
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+    except _UNENCODABLE:
         return  # what has no JSON form is not sent: `validate` says so
     properties["$insert_id"] = insert_id_of(plain[0], plain[1])
     mends["insert_id_made"] += 1
 
 
-def _mend_time(properties: dict[str, Any], mends: Counter[str]) -> None:
-    value = properties.get("time")
-    if isinstance(value, str):
-        read, mend = milliseconds_of_text(value), "time_read"
-    elif isinstance(value, (float, Decimal)):
-        read, mend = whole_number(value), "time_rounded"
-    else:
+def _insert_id_from(
+    names: tuple[str, ...], properties: dict[str, Any], mends: Counter[str], found: list[Reason]
+) -> None:
+    """Make the id of the properties that the user named; without one of them two events could not be told apart."""
+    missing = [name for name in names if properties.get(name) is None]
+    for name in missing:
+        message = f"--insert-id-from names {name!r}, which the event does not have: add it, or name another"
+        found.append(Reason("insert_id_source_missing", message, f"properties.{name}"))
+    if missing:
         return
-    if read is not None:
-        properties["time"] = read
-        mends[mend] += 1
+    try:
+        properties["$insert_id"] = _digest([[name, properties[name]] for name in names])
+        mends["insert_id_made"] += 1
+    except _UNENCODABLE:
+        return
+
+
+def _mend_time(properties: dict[str, Any], times: TimeReader, mends: Counter[str], found: list[Reason]) -> None:
+    value = properties["time"]
+    if value is None:
+        return
+    read = times.read(value)
+    if isinstance(read, str):
+        found.append(Reason("time_unreadable", read, "properties.time"))
+    else:
+        properties["time"], mend = read
+        if not mend and not isinstance(value, int):
+            mend = "time_rounded"  # 1.7e9: the value is right, and is written as the whole number that it is
+        if mend:
+            mends[mend] += 1
+
+
+def _check_distinct_id(properties: dict[str, Any], found: list[Reason]) -> None:
+    value = properties.get("distinct_id")
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        message = f"distinct_id is longer than {MAX_TEXT} characters; cut, it could be somebody else's: shorten it"
+        found.append(Reason("distinct_id_too_long", message, "properties.distinct_id"))
 
 
 def _mend_ids(properties: dict[str, Any], mends: Counter[str]) -> None:
     for name in ("distinct_id", "$insert_id"):
         value = properties.get(name)
-        if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            if is_finite(value):
-                properties[name] = _encode_sorted(value).decode()
-                mends["id_to_text"] += 1
-        elif isinstance(value, str) and value in LOOKALIKES:
-            mends["id_lookalike"] += 1
-
-
-def _cut_value(value: Any, mends: Counter[str]) -> Any:
-    if isinstance(value, Mapping):
-        return dict(_cut_items(value, mends))
-    if isinstance(value, (list, tuple)):
-        return [_cut_value(item, mends) for item in value]
-    return _cut_text(value, mends)
-
-
-def _cut_text(value: Any, mends: Counter[str]) -> Any:
-    if isinstance(value, str) and len(value) > MAX_TEXT:
-        mends["string_cut"] += 1
-        return value[:MAX_TEXT]
-    return value
-
-
-def _cut_items(value: Mapping[Any, Any], mends: Counter[str]) -> Iterator[tuple[Any, Any]]:
-    taken: set[str] = set()
-    for name, inner in value.items():
-        short = name
-        if isinstance(name, str) and len(name) > MAX_TEXT:
-            cut = name[:MAX_TEXT]
-            if cut not in value and cut not in taken:  # else two would become one: the rule refuses it
-                taken.add(cut)
-                short = cut
-                mends["name_cut"] += 1
-        yield short, _cut_value(inner, mends)
+        if isinstance(value, str):
+            if value in LOOKALIKES:
+                mends["id_lookalike"] += 1
+        elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and is_finite(value):
+            properties[name] = format(Decimal(str(value)), "f")  # 1e3 is 1000, not 1E+3
+            mends["id_to_text"] += 1
+    own = properties.get("$insert_id")
+    if isinstance(own, str) and own not in DISALLOWED_IDS and not INSERT_ID.fullmatch(own):
+        if not own:
+            del properties["$insert_id"]
+            return
+        properties["$insert_id"] = hashlib.sha256(own.encode(errors="surrogatepass")).hexdigest()[:MAX_INSERT_ID]
+        mends["insert_id_hashed"] += 1

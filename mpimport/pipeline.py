@@ -21,13 +21,12 @@ from mpimport.errors import (
     Unbalanced,
     UsageProblem,
 )
-from mpimport.interrupt import Interrupt, Interrupted
+from mpimport.interrupt import POLL_S, Interrupt
 from mpimport.plan import Input, Plan
 from mpimport.records import Batch, Outcome, Waiting
 from mpimport.report import Progress
 
 QUEUED = 8  # batches that wait beside those under way; more gains nothing and costs memory
-POLL_S = 0.2  # how often a wait for the server looks at signals and redraws
 QUIET_S = 10.0  # the same trouble is told once in so many seconds
 
 
@@ -55,10 +54,20 @@ class _Run:
         self.told: dict[str, float] = {}
 
     def run(self) -> Summary:
+        self.plan.interrupt.on_wait = self._while_waiting
         try:
             for source in self.plan.inputs:
                 if self._goes_on(source):
                     self._read(source)
+        except Exception:
+            self._halt()  # an error of the input's own: what was taken from it is accounted for all the same
+            self._finish()
+            raise
+        self._finish()
+        return self._summary()
+
+    def _finish(self) -> None:
+        try:
             self._submit_all(self.intake.flush())
             self._collect(0)
         finally:
@@ -66,10 +75,10 @@ class _Run:
                 self.plan.senders.stop()
                 self.plan.senders.close(0 if self.plan.interrupt.insisted else 5)
             self.plan.settler.close()
-        return self._summary()
 
     def _goes_on(self, source: Input) -> bool:
-        return not self.stopping or (self.saving and not source.resumable)
+        """Whether to go on reading: what cannot be read again is read to where it was taken from its pipe."""
+        return not self.stopping or (not source.resumable and (self.saving or source is self.current))
 
     def _read(self, source: Input) -> None:
         self.current, read_before = source, self.intake.read
@@ -80,11 +89,9 @@ class _Run:
                     self._look_around()
                     if not self._goes_on(source):
                         return
-        except Interrupted:
-            self._look_around()
-            return
         except (BrokenInput, UsageProblem) as error:
-            self._broke(error)
+            if not (self.stopping and not source.resumable):  # else it only ends where nothing more was taken
+                self._broke(error)
         finally:
             self.consumed += source.consumed
             self.current = None
@@ -101,7 +108,7 @@ class _Run:
         for batch in batches:
             self._submit(batch)
             self._look_around()
-            if self.stopping and not self.saving:
+            if self.stopping and self.current is not None and not self._goes_on(self.current):
                 return
 
     def _submit(self, batch: Batch) -> None:
@@ -114,6 +121,11 @@ class _Run:
             self.under_way[batch.seq] = (batch, self.tally.imported)
             senders.submit(batch)
             self._collect(self.plan.workers + min(self.plan.workers, QUEUED))
+
+    def _while_waiting(self) -> None:
+        """Notice, while input is waited for, what has come back and what was asked."""
+        self._collect(len(self.under_way))
+        self._look_around()
 
     def _collect(self, limit: int) -> None:
         """Settle what has come back, and wait until no more than `limit` batches are under way."""
@@ -172,11 +184,13 @@ class _Run:
             )
 
     def _gave_up(self, reason: str, *, nothing_arrives: bool) -> None:
-        self.errors.append(GaveUp(f"a batch {reason}"))
-        self.plan.report.say(logging.ERROR, f"gave up on a batch: it {reason}")
+        error = GaveUp(f"a batch {reason}")
         if nothing_arrives and not self.stopping:
-            self._stop(self.errors[-1])
             self.saving = True
+            self._stop(error)
+        else:
+            self.errors.append(error)
+            self.plan.report.say(logging.ERROR, f"gave up on a batch: it {reason}")
 
     def _stop(self, error: MpimportError) -> None:
         if not self.stopping:
@@ -186,6 +200,7 @@ class _Run:
 
     def _halt(self) -> None:
         self.stopping = True
+        self.plan.interrupt.enough = not self.saving
         if self.plan.senders is not None:
             self.plan.senders.stop()
 

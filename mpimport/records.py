@@ -20,10 +20,12 @@ class Block:
 
     `first` is the 1-based line (NDJSON, CSV) or record number (JSON) of the first of them. A blank
     NDJSON line is a record here and is passed over by the stage that decodes, not counted as read.
+    `plain` promises mappings of text, exact numbers, booleans, lists and objects only, as a table has them.
     """
 
     first: int
     records: Iterable[RawRecord]
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

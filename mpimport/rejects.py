@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -93,23 +94,38 @@ class LineFile:
         """Remember the path; nothing is opened yet."""
         self.path = path
         self.lines = 0
-        self._file: IO[bytes] | None = None
+        self._descriptor: int | None = None
 
-    def append(self, lines: Iterable[bytes]) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         """Append lines, each with its newline, and hand them to the operating system before returning.
 
-        Raises OSError when the file cannot be made or written.
+        All of them or none: when the disk is full, what was written of them is taken away again. Raises
+        OSError when the file cannot be made or written.
         """
-        if self._file is None:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "ab", buffering=1 << 18)
-        for line in lines:
-            self._file.write(line)
-            self.lines += 1
-        self._file.flush()
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self.path, flags, 0o600)
+            lines = [*self._line_end(), *lines]
+        before = os.fstat(self._descriptor).st_size
+        rest = memoryview(b"".join(lines))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, before)
+            raise
+        self.lines += sum(line != b"\n" for line in lines)
+
+    def _line_end(self) -> list[bytes]:
+        """End a line that a run before this one was killed in: it must not swallow the next one."""
+        with suppress(OSError), self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return [] if file.read(1) == b"\n" else [b"\n"]
+        return []
 
     def close(self) -> None:
         """Close the file, if it was made."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -112,8 +112,7 @@ class Lines:
         else:
             word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
             line = f"{moment} {word}{clean(message)}"
-        self._out.write(line + "\n")
-        self._out.flush()
+        write(self._out, line + "\n")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -150,10 +149,11 @@ class Screen:
         from rich.live import Live  # noqa: PLC0415  55 ms, needed only on a terminal
 
         picture = draw(progress())
-        if self._live is None:
-            self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
-            self._live.start()
-        self._live.update(picture, refresh=True)
+        with suppress(OSError):
+            if self._live is None:
+                self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
+                self._live.start()
+            self._live.update(picture, refresh=True)
 
     def _terminal(self) -> Console:
         from rich.console import Console  # noqa: PLC0415  as above
@@ -168,15 +168,16 @@ class Screen:
             return
         word, style = _WORDS.get(level, ("", ""))
         if self._live is None:
-            self._out.write(f"{word}{clean(message)}\n")
-            self._out.flush()
-        else:
+            write(self._out, f"{word}{clean(message)}\n")
+            return
+        with suppress(OSError):
             self._terminal().print(f"{word}{clean(message)}", style=style, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the display off the screen."""
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
             self._live = None
 
 
@@ -214,15 +215,34 @@ def draw(now: Progress) -> Group:
 def print_summary(lines: list[str], out: TextIO, *, exit_code: int) -> None:
     """Print the summary, its first line coloured by how it ended where that can be shown."""
     if not out.isatty():
-        out.write("\n".join(lines) + "\n")
-        out.flush()
+        write(out, "\n".join(lines) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415  only on a terminal
 
     console = Console(file=out, highlight=False)
     style = {0: "bold green", 1: "bold yellow"}.get(exit_code, "bold red")
-    for number, line in enumerate(lines):
-        console.print(line, style=style if number == 0 else None, markup=False, soft_wrap=True)
+    with suppress(OSError):
+        for number, line in enumerate(lines):
+            console.print(line, style=style if number == 0 else None, markup=False, soft_wrap=True)
+
+
+def write(out: TextIO, text: str) -> bool:
+    """Write text if it can be: what a run did must not depend on whether somebody reads of it. False: it cannot."""
+    try:
+        out.write(text)
+        out.flush()
+    except (OSError, ValueError):  # nobody reads it, no room for it, closed
+        return False
+    return True
+
+
+def draws_blocks(out: TextIO) -> bool:
+    """Whether block characters can be written to a stream, or it takes plain ASCII to draw."""
+    try:
+        "\u2588".encode(out.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def choose(out: TextIO, *, progress: bool | None, level: int, as_json: bool) -> Report:

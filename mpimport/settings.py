@@ -6,8 +6,8 @@ limit is refused by name, never clamped; all problems are reported together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from mpimport.errors import UsageProblem
@@ -48,6 +48,7 @@ class Credentials:
     secret: Secret | None = None
     api_secret: Secret | None = None
     token: Secret | None = None
+    secret_file: str | None = None
 
     @property
     def kind(self) -> str | None:
@@ -67,6 +68,33 @@ class ReadSettings:
 
     format: str = "auto"
     json_path: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    misfit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapSettings:
+    """How records become events, as the user said it; `mapping`, `event_time` and `long_text` say what each means.
+
+    `fields`: which field is taken for `event`, `time`, `distinct_id` or `$insert_id`. `keep` None: everything.
+    """
+
+    event_name: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    insert_id_from: tuple[str, ...] = ()
+    time_format: str | None = None
+    timezone: str = "UTC"
+    rename: tuple[tuple[str, str], ...] = ()
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] | None = None
+    set: tuple[tuple[str, object], ...] = ()
+    types: tuple[tuple[str, str], ...] = ()
+    long_strings: str = "truncate"
+    drop_long: frozenset[str] = frozenset()
+    split_urls: bool = False
+    parse_json: bool = False
+    deep: str = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,7 @@ class RunSettings:
     max_rejected: MaxRejected | None = None
     dry_run: bool = False
     sandbox: bool = False
+    audit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +160,7 @@ class Settings:
     """All settings of a run."""
 
     read: ReadSettings = ReadSettings()
+    map: MapSettings = MapSettings()
     batch: BatchSettings = BatchSettings()
     send: SendSettings = SendSettings()
     run: RunSettings = RunSettings()
@@ -191,6 +221,11 @@ def _send_problems(send: SendSettings) -> Iterator[str]:
 def _run_problems(settings: Settings) -> Iterator[str]:
     if settings.run.sandbox and settings.send.url:
         yield "--sandbox and --url: the sandbox has an address of its own; leave one of them out"
+    limit = settings.run.max_rejected
+    if limit is not None and not limit.limit >= 0:
+        yield f"--max-rejected {limit}: a number from 0 on, or a share from 0% to 100%"
+    if settings.run.audit and not settings.run.dry_run:
+        yield "--audit: it is what a dry run found; give --dry-run with it"
     if settings.run.sandbox and settings.run.dry_run:
         yield "--sandbox and --dry-run: a dry run sends nothing, not even to the sandbox; leave one of them out"
 
@@ -202,7 +237,7 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
     elif given.kind == "service account":
         if not given.username:
             yield "the secret is a service account's: give --username NAME (or MP_USERNAME) with it"
-        if not given.secret:
+        if not given.secret and not given.secret_file:
             yield "the service account's secret is missing: set MP_SECRET, or give --secret-file PATH"
         if not given.project_id:
             yield "the project is missing: give --project-id ID (a service account may write to several)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpimport.account import Tally, rejects_of
 from mpimport.batch import number_of
@@ -15,6 +16,9 @@ from mpimport.body import event_lines
 from mpimport.errors import CannotWrite
 from mpimport.records import Batch, Outcome, Reject
 from mpimport.rejects import LineFile, line_of
+
+if TYPE_CHECKING:
+    from mpimport.audit import Audit  # loaded by a dry run only
 
 UNDELIVERED = ".undelivered.ndjson"  # added to the name of the rejected-events file
 
@@ -34,9 +38,12 @@ class Settler:
     `keeps(source)` says whether undelivered events have to be saved, because the source cannot be read again.
     """
 
-    def __init__(self, rejected_path: Callable[[str], Path], keeps: Callable[[str], bool]) -> None:
-        """Make no file yet."""
+    def __init__(
+        self, rejected_path: Callable[[str], Path], keeps: Callable[[str], bool], audit: Audit | None = None
+    ) -> None:
+        """Make no file yet. `audit` is shown the events of a dry run."""
         self.tally = Tally()
+        self._audit = audit
         self._rejected_path = rejected_path
         self._keeps = keeps
         self._files: dict[Path, LineFile] = {}
@@ -69,6 +76,8 @@ class Settler:
         if problem is not None:
             self.tally.undelivered += len(batch.rejects)
         self.tally.add_valid(batch, () if problem else batch.rejects)
+        if self._audit is not None:
+            self._audit.add(batch)
         return problem
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
+from mpimport.encodings import choose, find_refused, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
 from mpimport.gunzip import MAGIC, Raw, gunzip
 
@@ -26,19 +27,14 @@ Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], by
 
 STDIN = "stdin"
 _OURS = ("rejected", "undelivered")
-_BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 10
+_PIECE_BYTES = 64 * 1024
 _UNPACK = "{name}: is {kind} data, which mpimport does not unpack: {tool} '{name}' | mpimport - --format FORMAT"
-_CONVERT = "{name}: is {kind} text: iconv -f {kind} -t UTF-8 '{name}' | mpimport - --format FORMAT"
 _FOREIGN = (
     (b"PK\x03\x04", "zip", "unzip -p"),
     (b"PK\x05\x06", "zip", "unzip -p"),
     (b"\xfd7zXZ\x00", "xz", "xzcat"),
     (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
-    (b"\xff\xfe\x00\x00", "UTF-32", ""),
-    (b"\x00\x00\xfe\xff", "UTF-32", ""),
-    (b"\xff\xfe", "UTF-16", ""),
-    (b"\xfe\xff", "UTF-16", ""),
 )
 
 
@@ -53,8 +49,9 @@ class Source:
 
 
 class ByteStream:
-    """The decompressed bytes of one source, once, without a UTF-8 byte order mark at their start.
+    """The decompressed bytes of one source, once, as UTF-8 without a byte order mark at their start.
 
+    They are converted from `encoding`, or from UTF-16 where a mark tells it; UTF-8 itself is not checked.
     `pull(n)` gives at most `n` raw bytes, b"" at the end. Nothing is read before the first `read` or `peek`.
     """
 
@@ -65,11 +62,13 @@ class ByteStream:
         *,
         close: Callable[[], None] | None = None,
         reopen: Callable[[], ByteStream] | None = None,
+        encoding: str | None = None,
     ) -> None:
         self.name = name
         self._raw = Raw(name, pull)
         self._close = close
         self._reopen = reopen
+        self._encoding = encoding
         self._pieces: Iterator[bytes] | None = None
         self._begun = False
         self._held = b""
@@ -139,28 +138,30 @@ class ByteStream:
         if self._raw.starts_with(MAGIC):
             self._pieces = filter(None, gunzip(self._raw))
         head = self._look(_HEAD_BYTES)
-        foreign = find_foreign(self.name, head)
+        foreign = find_foreign(self.name, head, self._encoding)
         if head.startswith(MAGIC):
             foreign = f"{self.name}: is compressed twice: gunzip it once"
         if foreign:
             self._held, self._failure = b"", UsageProblem(foreign)
             raise self._failure
-        if head.startswith(_BOM):
-            self._at = len(_BOM)
+        encoding, self._at = choose(head, self._encoding)
+        if encoding is not None:
+            rest = self._pieces or iter(partial(self._raw.take, _PIECE_BYTES), b"")
+            self._pieces = to_utf8(self.name, rejoin(self._held, rest, self._failure), encoding, skip=self._at)
+            self._held, self._at, self._failure = b"", 0, None
 
 
-def find_foreign(name: str, head: bytes) -> str | None:
+def find_foreign(name: str, head: bytes, encoding: str | None = None) -> str | None:
     """Say what to do about a file that is packed or encoded in a way that is not read here."""
     for magic, kind, tool in _FOREIGN:
         if head.startswith(magic):
-            template = _UNPACK if tool else _CONVERT
-            return template.format(name=name, kind=kind, tool=tool)
+            return _UNPACK.format(name=name, kind=kind, tool=tool)
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
         return _UNPACK.format(name=name, kind="bzip2", tool="bzcat")
-    return None
+    return find_refused(name, head, encoding)
 
 
-def expand(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
+def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[list[Source], list[str]]:
     """Turn what the user named into sources, in that order, and notes on what was left out.
 
     An argument is a file, `-` for standard input, or a glob when no file has that very name. Every regular
@@ -172,7 +173,7 @@ def expand(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
     for argument in arguments:
         is_glob = glob.has_magic(argument) and not os.path.lexists(argument)
         for name in _match(argument, problems, notes) if is_glob else [argument]:
-            source = _inspect(name, problems)
+            source = _inspect(name, problems, encoding)
             if source is not None:
                 sources.append(source)
     problems.extend(_find_doubles(sources))
@@ -181,7 +182,9 @@ def expand(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
     return sources, notes
 
 
-def open_source(source: Source, stdin: BinaryIO, patient: Patience | None = None) -> ByteStream:
+def open_source(
+    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None
+) -> ByteStream:
     """Open a source for one pass over its decompressed bytes; `reopen()` of the stream gives another.
 
     `patient` wraps a read that may wait for ever, of a pipe or a terminal, so that the wait can be ended.
@@ -189,14 +192,16 @@ def open_source(source: Source, stdin: BinaryIO, patient: Patience | None = None
     """
     if source.path is None:
         _make_blocking(stdin)
-        return ByteStream(source.name, _patiently(stdin, getattr(stdin, "read1", stdin.read), patient))
+        pull = _patiently(stdin, getattr(stdin, "read1", stdin.read), patient)
+        return ByteStream(source.name, pull, encoding=encoding)
     try:
         file = _open(source.path, waits=patient is not None and not source.resumable)
     except OSError as error:
         raise UsageProblem(_word(source.name, error)) from error
     if not source.resumable:
-        return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close)
-    return ByteStream(source.name, file.read, close=file.close, reopen=partial(open_source, source, stdin))
+        return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
+    again = partial(open_source, source, stdin, encoding=encoding)
+    return ByteStream(source.name, file.read, close=file.close, reopen=again, encoding=encoding)
 
 
 def _open(path: Path, *, waits: bool) -> FileIO:
@@ -237,7 +242,7 @@ def _is_ours(name: str, pattern: str) -> bool:
     return any(name.endswith(f".{word}.ndjson") and word not in pattern for word in _OURS)
 
 
-def _inspect(name: str, problems: list[str]) -> Source | None:
+def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | None:
     """Make the source of one name, or add why it cannot be read to `problems`."""
     if name == "-":
         return Source(STDIN, None, None, resumable=False)
@@ -247,7 +252,7 @@ def _inspect(name: str, problems: list[str]) -> Source | None:
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             return Source(name, path, None, resumable=False)  # opening a FIFO here would end its writer
         with path.open("rb", buffering=0) as file:
-            foreign = find_foreign(name, file.read(_HEAD_BYTES))
+            foreign = find_foreign(name, file.read(_HEAD_BYTES), encoding)
     except (OSError, ValueError) as error:
         problems.append(_word(name, error))
         return None

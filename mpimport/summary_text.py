@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpimport.account import ReasonCount, Summary, top_reasons
-from mpimport.normalise import MENDS
+from mpimport.mends import words_of
 
 TOP_REASONS = 8
 
@@ -38,7 +38,7 @@ def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = ()) -> list
     return [
         _headline(summary),
         *_account(summary),
-        *_reasons(summary),
+        *(_reasons(summary) if summary.audit is None else ()),  # the audit tells them with what mends them
         *_mends(summary),
         *(f"note: {clean(note)}" for note in summary.notes),
         *(f"next: {step}" for step in next_steps),
@@ -67,7 +67,8 @@ def _account(summary: Summary) -> Iterator[str]:
         yield f"  imported     {tally.imported:>13,}"
     yield f"  rejected     {tally.rejected:>13,}{_into(summary.rejected_files)}"
     yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
-    rate = tally.read / summary.seconds if summary.seconds > 0 else 0.0
+    settled = tally.imported + tally.valid + tally.rejected
+    rate = settled / summary.seconds if summary.seconds > 0 else 0.0
     sent = "" if summary.dry_run else f"{_count(tally.requests, 'request')}, {_count(tally.retries, 'retry')}, "
     yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}, {rate:,.0f} events/s"
 
@@ -99,18 +100,19 @@ def _example(reason: ReasonCount) -> str:
 
 
 def _mends(summary: Summary) -> Iterator[str]:
-    mends = [(MENDS[mend], count) for mend, count in summary.tally.mends.most_common() if mend in MENDS]
+    mends = summary.tally.mends.most_common()
     if mends:
         yield "what was changed or noticed on the way:"
-    for words, count in mends:
-        yield f"  {count:>9,} {words}"
+    for mend, count in mends:
+        yield f"  {count:>9,} {clean(words_of(mend))}"
 
 
 def next_steps(summary: Summary) -> tuple[str, ...]:
     """Say what to do after a run that did not import everything."""
     steps = []
-    if summary.exit_code in (5, 130, 143):
-        steps.append("run the same command again; events that arrived twice are deduplicated by their $insert_id")
+    if summary.exit_code in (5, 130, 143) and not summary.undelivered_files:
+        again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
+        steps.append(f"run the same command again{again}")
     if summary.rejected_files:
         steps.append(f"mend the events in {clean(summary.rejected_files[0])}, then import that file")
     if summary.undelivered_files:

@@ -5,6 +5,7 @@ Must not know retries or verdicts. requests is imported when the first Transport
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Transport:
         if address.port:
             self._place = f"{self._place}:{address.port}"
         self._timeout_s = timeout_s
+        self._secrets = auth.secrets()
         # Any: the adapter takes it, its stubs know only numbers
         self._timeout: Any = Timeout(connect=timeout_s, read=timeout_s, total=timeout_s)
         self._adapter = _adapter(workers)
@@ -85,6 +87,11 @@ class Transport:
                     break
         return Response(0, error=words)
 
+    def _masked(self, text: bytes) -> bytes:
+        for secret in self._secrets:
+            text = text.replace(secret, b"***")
+        return text
+
     def close(self) -> None:
         """Close the idle connections."""
         self._adapter.close()
@@ -102,12 +109,23 @@ class Transport:
             reply.raw.close()  # a connection whose reply was read to its end is back in the pool by now
         if len(data) > MAX_REPLY_BYTES:
             return Response(0, error=f"the reply from {self._place} is larger than {MAX_REPLY_BYTES:,} bytes")
-        names = {name.lower(): value for name, value in reply.headers.items()}
+        names = {name.lower(): self._masked(value.encode()).decode() for name, value in reply.headers.items()}
+        try:
+            data = self._masked(_unpacked(data, names.get("content-encoding", "")))
+        except zlib.error:
+            return Response(0, error=f"the reply from {self._place} is packed in a way that cannot be read")
         if "retry-after" in names and "date" not in names:
             from email.utils import formatdate  # noqa: PLC0415 - rare
 
             names["date"] = formatdate(usegmt=True)  # what a date in retry-after is counted from
         return Response(reply.status_code, names, data)
+
+
+def _unpacked(data: bytes, encoding: str) -> bytes:
+    """Unpack a reply that was packed though nobody asked for it, no further than a reply may be long."""
+    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        return data
+    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, MAX_REPLY_BYTES)
 
 
 def _read(raw: Any) -> bytes:

@@ -31,7 +31,8 @@ def explain_undecodable(text: bytes) -> Reason:
     except _ConstantError as error:
         return Reason("not_json", f"{error} is no JSON number: use null, or leave the property out")
     except json.JSONDecodeError as error:
-        message = f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
+        what = error.msg.removesuffix(" at")  # some of the messages end so, to be followed by the place
+        message = f"{what[:1].lower()}{what[1:]} at character {error.pos + 1}"
         return Reason("not_json", f"not JSON: {message}{_hint(decoded, error)}")
     except RecursionError:
         return TOO_DEEP

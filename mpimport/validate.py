@@ -36,11 +36,13 @@ class Limits:
     """What the rules need to know beyond the event: the newest legal time and how much will be added.
 
     `newest_s`: seconds since the epoch. `added`: names of properties that will be spliced in after the
-    check and count towards the number of properties when the event lacks them.
+    check and count towards the number of properties when the event lacks them. `keeps_long_text`: the user
+    wants text that is too long sent as it is, and leaves the cutting to the server.
     """
 
     newest_s: float
     added: tuple[str, ...] = ()
+    keeps_long_text: bool = False
 
 
 Rule = Callable[[Mapping[str, Any], Limits], Iterator[Reason]]
@@ -217,9 +219,11 @@ def _reserved(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
         )
 
 
-def _values(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
+def _values(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
     for name, value in _properties(event).items():
-        yield from value_problems(name, value)
+        for reason in value_problems(name, value):
+            if not (limits.keeps_long_text and reason.code == "string_too_long"):
+                yield reason
 
 
 def _properties(event: Mapping[str, Any]) -> Mapping[str, Any]:

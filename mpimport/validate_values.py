@@ -66,7 +66,7 @@ def _value(value: object, path: str, depth: int = 0, nesting: int = 0) -> Iterat
 def _text(value: str, path: str) -> Iterator[Reason]:
     if len(value) > MAX_TEXT:
         yield Reason("string_too_long", f"the text is longer than {MAX_TEXT} characters", path)
-    elif not is_unicode(value):
+    if not is_unicode(value):
         yield Reason("lone_surrogate", "the text holds half a character (a lone surrogate): mend the text", path)
 
 

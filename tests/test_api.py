@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import UserDict
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -76,13 +78,34 @@ def test_wrong_usage_is_raised_before_anything_is_taken() -> None:
     assert next(events) == good_event(1)
 
 
-def test_an_error_of_the_iterable_reaches_the_caller() -> None:
+def test_an_error_of_the_iterable_reaches_the_caller_and_loses_nothing(folder: Path) -> None:
     def broken() -> Iterator[dict[str, Any]]:
-        yield good_event(1)
+        for n in range(2500):
+            yield good_event(n)
         raise LookupError("the database went away")
 
-    with pytest.raises(LookupError, match="went away"):
-        import_events(broken(), sandbox=True)
+    with Sandbox() as sandbox, pytest.raises(LookupError, match="went away"):
+        import_events(broken(), token="a-token", url=sandbox.url)
+    saved = folder / "events.rejected.ndjson.undelivered.ndjson"
+    kept = len(saved.read_bytes().splitlines()) if saved.exists() else 0
+
+    assert sandbox.stats()["stored"] + kept == 2500
+
+
+def test_every_mapping_is_taken_and_sets_have_an_order() -> None:
+    record = {"event": "x", "distinct_id": "u", "time": 1_718_000_000, "tags": {"b", "a", "c"}}
+    with Sandbox() as sandbox:
+        summary = import_events([MappingProxyType(record), UserDict(record)], token="a-token", url=sandbox.url)
+        events = sandbox.events()
+
+    assert (summary.imported, len(events)) == (2, 1)
+    assert events[0]["properties"]["tags"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("wrong", [{"region": "mars"}, {"max_rejected": -1}, {"workers": "4"}, {"batch_size": 0}])
+def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageProblem):
+        import_events([good_event(1)], dry_run=True, **wrong)
 
 
 def test_progress_is_told() -> None:

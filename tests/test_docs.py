@@ -24,7 +24,7 @@ from mpimport.account import Summary, Tally
 from mpimport.cli import command
 from mpimport.endpoints import ENDPOINTS
 from mpimport.formats import FORMATS
-from mpimport.normalise import MENDS
+from mpimport.mends import MENDS
 from mpimport.rejects import unwrap
 from mpimport.sandbox.cli import main as sandbox_command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -434,3 +435,117 @@ def test_without_strict_a_silent_drop_is_found_and_told(tmp_path: Path) -> None:
     assert (ended.summary["imported"], ended.summary["rejected"]) == (99, 1)
     assert "strict" not in server.requests[0].path
     assert json.loads((tmp_path / "e.ndjson.rejected.ndjson").read_bytes())["line"] == 38
+
+
+def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("e.ndjson", "--sandbox", "--json")],
+        cwd=tmp_path,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert len((tmp_path / "e.ndjson.rejected.ndjson").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_rejects_that_cannot_be_written_are_no_silent_loss(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
+    ended = mpimport("e.ndjson", "--sandbox", "--json", "--rejected", "/dev/full", cwd=tmp_path)
+
+    assert ended.code == 5, ended.err
+    assert (ended.summary["imported"], ended.summary["undelivered"]) == (1, 1)
+    assert "No space left" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_server_that_echoes_the_request_gets_no_secret_written(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+
+    def echo(received: Any) -> Answer:
+        told = received.headers["authorization"]
+        decoded = base64.b64decode(told.split()[1]).decode()
+        return Answer(400, json.dumps({"error": f"{told} {decoded}"}).encode())
+
+    with ScriptedServer([echo]) as server:
+        ended = mpimport("e.ndjson", "-v", "--url", server.url, cwd=tmp_path)
+
+    assert ended.code == 1
+    everything = ended.err + (tmp_path / "e.ndjson.rejected.ndjson").read_text()
+    assert "***" in everything
+    assert CREDENTIALS["MP_SECRET"] not in everything
+    assert base64.b64encode(f"importer:{CREDENTIALS['MP_SECRET']}".encode()).decode() not in everything
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "ndjson")])
+def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with Sandbox(SandboxConfig(latency_s=0.2)) as sandbox:
+        process = start("-", *options, "--url", sandbox.url, "--json", cwd=tmp_path, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(ndjson([good_event(n) for n in range(300)]))
+        process.stdin.flush()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        ended = finish(process)
+        stored = sandbox.stats()["stored"]
+
+    saved = tmp_path / "stdin.rejected.ndjson.undelivered.ndjson"
+    kept = len(saved.read_bytes().splitlines()) if saved.exists() else 0
+    assert_balanced(ended.summary)
+    assert ended.summary["read"] == stored + kept == 300
+
+
+def test_a_refusal_is_noticed_while_a_pipe_is_silent_and_nothing_is_lost(tmp_path: Path) -> None:
+    with Sandbox(SandboxConfig(username="importer", secret="another")) as sandbox:
+        process = start(
+            "-", "--format", "ndjson", "--batch-size", "100", "--url", sandbox.url, "--json", cwd=tmp_path,
+            stdin=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(ndjson([good_event(n) for n in range(300)]))
+        process.stdin.flush()
+        assert process.wait(timeout=20) == 4
+        ended = finish(process)
+
+    saved = tmp_path / "stdin.rejected.ndjson.undelivered.ndjson"
+    assert ended.summary["read"] == len(saved.read_bytes().splitlines()) == 300
+
+
+def test_too_many_rejects_on_a_pipe_save_what_was_taken(tmp_path: Path) -> None:
+    lines = [b"nonsense\n"] * 3000 + [json.dumps(good_event(n)).encode() + b"\n" for n in range(1000)]
+    ended = mpimport("-", "--format", "ndjson", "--sandbox", "--json", "--max-rejected", "10", cwd=tmp_path,
+                     stdin=b"".join(lines))  # fmt: skip
+
+    assert ended.code == 3
+    assert_balanced(ended.summary)
+    assert ended.summary["undelivered"] > 0
+    saved = tmp_path / "stdin.rejected.ndjson.undelivered.ndjson"
+    assert len(saved.read_bytes().splitlines()) == ended.summary["undelivered"]
+
+
+def test_a_place_where_rejects_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    for place in ("nowhere/r.ndjson", "."):
+        ended = mpimport("e.ndjson", "--sandbox", "--rejected", place, cwd=tmp_path)
+
+        assert ended.code == 2
+        assert "--rejected" in ended.err
+
+
+def test_standard_error_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(5000)])
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with Sandbox() as sandbox:
+        process = start("e.ndjson", "-v", "--batch-size", "100", "--url", sandbox.url, "--json", cwd=tmp_path,
+                        stderr=write_end)  # fmt: skip
+        os.close(write_end)
+        out, _ = process.communicate(timeout=60)
+        stored = sandbox.stats()["stored"]
+
+    assert process.returncode == 0
+    assert json.loads(out)["imported"] == stored == 5000

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 from running import CREDENTIALS, assert_balanced, environment, mpimport
 
+from mpimport.cli import command
 from mpimport.sandbox import Sandbox, SandboxConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -168,6 +170,59 @@ def test_gzip_comes_from_standard_input_too(tmp_path: Path) -> None:
     ended = mpimport("-", "--sandbox", "--json", cwd=tmp_path, env={}, stdin=data)
 
     assert (ended.code, ended.summary["imported"]) == (0, CLEAN["pageviews.ndjson.gz"])
+
+
+# The file that takes a mapping
+
+
+def test_the_mapping_file_makes_events_of_the_warehouse(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        options = ("--delimiter", ";", "--mapping", EXAMPLES / "shop-mapping.toml", "--json", "--url", sandbox.url)
+        ended, again = (mpimport(EXAMPLES / "warehouse.csv", *options, cwd=tmp_path) for _ in range(2))
+        stats, events = sandbox.stats(), sandbox.events()
+
+    first = events[0]["properties"]
+    assert (ended.code, again.code) == (0, 0), ended.err
+    assert (stats["stored"], stats["duplicates"], stats["refused"]) == (120, 120, 0)
+    assert {event["event"] for event in events} == {"order packed", "parcel returned"}
+    assert first["time"] == 1_742_438_040_000  # 20.03.2025 03:34 in Berlin
+    assert (first["distinct_id"], first["order"], first["position"]) == ("001014", "10000", 1)
+    assert (first["amount"], first["postcode"], first["club member"]) == (8.9, "78281", True)
+    assert (first["landing page host"], first["landing page path"]) == ("shop.example.com", "/blog/cold-brew")
+    assert (first["details.pick.shelf"], first["details.pick.by.station"]) == ("D-10", 4)
+    assert all(event["properties"].keys().isdisjoint(("Mail", "Note", "landing page", "details")) for event in events)
+    assert all(event["properties"]["postcode"].isdigit() for event in events)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clocks_of_the_warehouse_go_forward_within_the_file(tmp_path: Path) -> None:
+    options = ("--delimiter", ";", "--mapping", EXAMPLES / "shop-mapping.toml", "--dry-run", "--audit", "audit.json")
+    ended = mpimport(EXAMPLES / "warehouse.csv", *options, cwd=tmp_path, env={})
+    found = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    summer_time = "2025-03-30T01:00:00Z"
+
+    assert ended.code == 0, ended.err
+    assert found["first_time"] < summer_time < found["last_time"]
+    assert (found["events"], found["collisions"], found["duplicates"], found["personal"]) == (120, 0, 0, [])
+
+
+# The data sets
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+def test_the_script_for_data_sets_is_one_and_its_commands_are_ones() -> None:
+    script = EXAMPLES / "datasets.sh"
+    checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
+    text = re.sub(r"\\\n", " ", script.read_text(encoding="utf-8"))
+    calls = [
+        shlex.split(line.split("| ")[-1]) for line in text.splitlines() if re.search(r"(?:^|\| )import [\"-]", line)
+    ]
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    named = re.findall(r"^\| \w+ [\d.]+ \| `([\w.-]+)` \| [\d,]+ \|", README, flags=re.MULTILINE)
+    assert [call[1].rpartition("/")[2] for call in calls] == [name if ".zip" not in name else "-" for name in named]
+    for call in calls:
+        assert command.make_context("mpimport", call[1:]).params
 
 
 # The mistakes

@@ -6,24 +6,27 @@ import csv
 import gzip
 import io
 import tracemalloc
+from decimal import Decimal
 from itertools import chain, repeat
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Found, collect, cut, stream_of
 
-from mpimport.formats import FORMATS, ReadOptions, delimited
+from mpimport.errors import UsageProblem
+from mpimport.formats import FORMATS, ReadOptions, delimited, delimiter_of
 from mpimport.records import Block, Unreadable
 
 HEAD = b"event,time,note\n"
 
 
 def read(
-    data: bytes, sizes: list[int] | None = None, kind: str = "csv", most: int = 1 << 24
+    data: bytes, sizes: list[int] | None = None, kind: str = "csv", most: int = 1 << 24, **options: Any
 ) -> tuple[list[Found], str]:
-    return collect(FORMATS[kind].read(stream_of(cut(data, sizes or [])), ReadOptions(max_record_bytes=most)))
+    given = ReadOptions(max_record_bytes=most, **options)
+    return collect(FORMATS[kind].read(stream_of(cut(data, sizes or [])), given))
 
 
 def codes(found: list[Found]) -> list[tuple[int, object]]:
@@ -141,10 +144,10 @@ def test_blocks_are_small_and_follow_each_other() -> None:
     [
         (b"event,,time, \n", "names no column 2, 4"),
         (b"event,time,event\n", "'event' in columns 1, 3"),
-        (b"event;time\n", "no commas, but semicolons: convert it to commas first"),
+        (b"event;time\n", "no commas, but semicolons: --delimiter ';'"),
         (b"event\ttime\n", "no commas, but tabs: --format tsv"),
-        (b"event,\xff\n", "not UTF-8"),
-        (b"event,a\0\n", "NUL"),
+        (b"event,\xff\n", "not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"),
+        (b"event,a\0\n", "NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"),
         (b'event,"time\n', "cannot be read: unexpected end of data"),
         (b'event,"time"x\n', "cannot be read: ',' expected after '\"'"),
     ],
@@ -156,8 +159,38 @@ def test_a_header_that_cannot_be_used(header: bytes, words: str) -> None:
     assert words in problem
 
 
-def test_a_tsv_that_is_a_csv() -> None:
-    assert "no tabs, but commas: --format csv" in read(HEAD, kind="tsv")[1]
+@pytest.mark.parametrize(
+    ("header", "kind", "delimiter", "words"),
+    [
+        (b"a,b", "tsv", None, "no tabs, but commas: --format csv"),
+        (b"a;b", "tsv", None, "no tabs, but semicolons: --format csv --delimiter ';'"),
+        (b"a|b", "csv", None, "no commas, but bars: --delimiter '|'"),
+        (b"a,b", "csv", ";", "no semicolons, but commas: --delimiter ','"),
+        (b"a\tb", "csv", "^", "no '^', but tabs: --format tsv"),
+    ],
+)
+def test_the_wrong_separator(header: bytes, kind: str, delimiter: str | None, words: str) -> None:
+    assert words in read(header + b"\nx\n", kind=kind, delimiter=delimiter)[1]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "character"),
+    [(";", ";"), ("|", "|"), ("\t", "\t"), ("\\t", "\t"), ("tab", "\t"), ("Semicolon", ";"), ("pipe", "|"), ("§", "§")],
+)
+def test_delimiters(delimiter: str, character: str) -> None:
+    assert delimiter_of(delimiter) == character
+    data = f'a{character}b\n"x{character}"{character}y,1\n'.encode()
+    assert read(data, delimiter=delimiter) == ([(2, {"a": f"x{character}", "b": "y,1"})], "")
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r", "\0", "tabs"])
+def test_what_is_no_delimiter(delimiter: str) -> None:
+    with pytest.raises(UsageProblem, match="must be one character, no quote or line break, or one of tab"):
+        delimited.read_csv(stream_of([b""]), ReadOptions(delimiter=delimiter))
+
+
+def test_a_tsv_has_tabs_whatever_the_delimiter_of_csv() -> None:
+    assert read(b"a\tb\nx\ty\n", kind="tsv", delimiter=";") == ([(2, {"a": "x", "b": "y"})], "")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"event,time", b"event,time\r\n"])
@@ -166,7 +199,7 @@ def test_no_rows(data: bytes) -> None:
 
 
 def test_the_header_may_take_several_lines() -> None:
-    assert read(b'\n"event\nname",b\nx,1\n', [1]) == ([(4, {"event\nname": "x", "b": "1"})], "")
+    assert read(b'\n"event\nname",b\nx,y\n', [1]) == ([(4, {"event\nname": "x", "b": "y"})], "")
 
 
 def test_a_broken_source_does_not_hand_over_half_a_row() -> None:
@@ -193,3 +226,132 @@ def test_a_cell_without_end_stops_with_its_line(tail: bytes) -> None:
     assert codes(found) == [(2, ["x", "1", "n"])]
     assert problem.startswith("BrokenInput: x: the row that starts in line 3 (byte 22) is longer than 1048576 bytes")
     assert peak < 32 << 20
+
+
+TABLE = HEAD.replace(b"note", b"price,ok,zip,note")
+ROW = {"event": "x", "time": "1", "price": Decimal("9.90"), "ok": True, "zip": "01234", "note": "n"}
+
+
+def kinds_of(data: bytes, **options: Any) -> dict[str, str]:
+    told: dict[str, str] = {}
+    read(data, on_columns=lambda _, kinds: told.update(kinds), **options)
+    return told
+
+
+def test_columns_are_typed_and_told() -> None:
+    told: list[tuple[str, object]] = []
+    data = TABLE + b"x,1,9.90,TRUE,01234,n\nx,1,7,false,,\n"
+    found, problem = read(data, on_columns=lambda name, kinds: told.append((name, kinds)))
+    assert (found[0], problem) == ((2, ROW), "")
+    assert found[1] == (3, {"event": "x", "time": "1", "price": 7, "ok": False})
+    text = dict.fromkeys(ROW, "string")
+    assert told == [("x", {**text, "price": "number", "ok": "boolean"})]
+    assert kinds_of(TABLE) == text
+    assert kinds_of(b"") == {}
+    plain, _ = read(data, infer_types=False)
+    assert plain[0] == (2, {**ROW, "price": "9.90", "ok": "TRUE"})
+    assert kinds_of(data, infer_types=False) == text
+    assert kinds_of(data, infer_types=False, types={"ok": "boolean"}) == {**text, "ok": "boolean"}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("chunk", [1, 100, 1 << 16])
+def test_the_first_thousand_rows_decide(end: bytes, chunk: int) -> None:
+    def table(rows: int, *tail: bytes) -> bytes:
+        return end.join((b"event,n", *[b"x,1"] * rows, *tail)) + end
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_CHUNK_BYTES", chunk)
+        found, _ = read(table(999, b"x,007", b"x,2"))
+        assert codes(found)[-3:] == [(1000, ["x", "1"]), (1001, ["x", "007"]), (1002, ["x", "2"])]
+        found, _ = read(table(1000, b"x,007", b"x,2"))
+        assert codes(found)[-3:] == [(1001, ["x", 1]), (1002, ["x", "007"]), (1003, ["x", 2])]
+        found, _ = read(table(998, b"x,1,ragged", b"", b"x,007", b"x,2"))
+        assert codes(found)[-3:] == [(1000, "ragged_row"), (1002, ["x", "007"]), (1003, ["x", "2"])]
+        found, _ = read(table(1000, b"x,007", b"x,2"), misfit="reject")
+        assert codes(found)[-3:] == [(1001, ["x", 1]), (1002, "type_mismatch"), (1003, ["x", 2])]
+
+
+def test_much_text_decides_after_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "SAMPLE_CHARACTERS", 12)
+    found, _ = read(b"event,n\nxxxx,1\nxxxx,2\nxxxx,a\n", [3])
+    assert codes(found) == [(2, ["xxxx", 1]), (3, ["xxxx", 2]), (4, ["xxxx", "a"])]
+
+
+def test_a_misfit_is_a_reject_with_its_line_its_cell_and_the_option() -> None:
+    data = b'event,unit price,ok\nx,9.90,yes\nx,"1,50",no\r\n\nx,7,1\nx,a,b\n'
+    found, problem = read(data, types={"unit price": "number", "ok": "boolean"})
+    assert problem == ""
+    assert codes(found) == [
+        (2, ["x", Decimal("9.90"), True]),
+        (3, "type_mismatch"),
+        (5, ["x", 7, True]),
+        (6, "type_mismatch"),
+    ]
+    first, both = found[1][1], found[3][1]
+    assert first.reason.field == "unit price"
+    assert first.reason.message == (
+        "line 3, column 'unit price' (number): '1,50' is no number: write it without thousands separators, "
+        "and with a point before the fraction; or --type 'unit price=string'"
+    )
+    assert first.raw == b'x,"1,50",no'
+    assert both.reason.message.endswith("; or --type 'unit price=string'; and so for 'ok'")
+    assert codes(read(data, types={"unit price": "number", "ok": "boolean"}, misfit="text")[0])[1:] == [
+        (3, ["x", "1,50", False]),
+        (5, ["x", 7, True]),
+        (6, ["x", "a", "b"]),
+    ]
+
+
+def test_what_was_decided_stays_text_beside_what_was_asked_for() -> None:
+    data = b"event,a,b\n" + b"x,1,1\n" * 1000 + b"x,07,2\nx,2,y\n"
+    found, _ = read(data, types={"b": "number"})
+    assert codes(found)[-2:] == [(1002, ["x", "07", 2]), (1003, "type_mismatch")]
+
+
+@pytest.mark.parametrize(
+    ("types", "words"),
+    [
+        ({"prise": "number"}, "x: --type prise=number: the header row has no such column; the nearest is 'price'"),
+        ({"price": "int"}, "--type price=int: there is no such type; it is one of string, number, boolean, time"),
+        ({"event": "json"}, "--type event=json: this column is always text"),
+        ({"zip": "number"}, "--type zip=number: this column is always text"),
+    ],
+)
+def test_a_type_that_cannot_be(types: dict[str, str], words: str) -> None:
+    found, problem = read(TABLE + b"x,1,9.90,TRUE,01234,n\n", types=types, ids=["zip"])
+    assert found == []
+    assert problem.startswith("UsageProblem: ")
+    assert words in problem
+
+
+def test_a_broken_source_gives_the_rows_before_the_damage_with_their_types() -> None:
+    found, problem = read(gzip.compress(b"event,n\nx,1\nx,2\nx,3")[:-3])
+    assert codes(found) == [(2, ["x", 1]), (3, ["x", 2])]
+    assert problem.startswith("BrokenInput: x: the gzip data ends in the middle")
+
+
+PARTS = [b"x,1", b"x,07", b"x,", b"x,1,2", b'"x', b'",3', b"x,\xff", b"", b"y,2.50", b"y,9"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    rows=st.lists(st.sampled_from(PARTS), max_size=25),
+    sizes=st.lists(st.integers(1, 40), max_size=5),
+    chunk=st.sampled_from([1, 16, 1 << 16]),
+    sample=st.integers(1, 8),
+    misfit=st.sampled_from([None, "text", "reject"]),
+    types=st.sampled_from([{}, {"n": "number"}]),
+)
+def test_types_are_the_same_in_any_pieces(
+    rows: list[bytes], sizes: list[int], chunk: int, sample: int, misfit: str | None, types: dict[str, str]
+) -> None:
+    data = b"event,n\n" + b"\n".join(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "SAMPLE_ROWS", sample)
+        whole = read(data, misfit=misfit, types=types)
+        patch.setattr(delimited, "_CHUNK_BYTES", chunk)
+        patch.setattr(delimited, "_ROWS", 2)
+        assert read(data, sizes, misfit=misfit, types=types) == whole
+    numbers = [number for number, _ in whole[0]]
+    assert numbers == sorted(set(numbers))

@@ -66,6 +66,14 @@ def test_columns(head: bytes, format_name: str) -> None:
     assert detect("stdin", head) == format_name
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "format_name"),
+    [("stdin", b"a|b\n", "csv"), ("a.txt", b"a\tb\n", "csv"), ("a.tsv", b"a|b", "tsv"), ("stdin", b"[1]", "json")],
+)
+def test_a_delimiter_tells_what_is_not_json(name: str, head: bytes, format_name: str) -> None:
+    assert detect(name, head, delimiter="|") == format_name
+
+
 @pytest.mark.parametrize("head", [b"hello\nworld, all\n", b"\x00,\x01", b"7"])
 def test_neither_tells(head: bytes) -> None:
     with pytest.raises(UsageProblem, match=r"a\.txt: cannot tell .* --format ndjson\|json\|csv\|tsv"):

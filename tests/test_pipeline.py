@@ -200,10 +200,18 @@ def test_what_cannot_be_read_again_is_saved_to_the_end(tmp_path: Path, threads: 
 
 
 def test_one_poisoned_batch_does_not_stop_the_others(tmp_path: Path) -> None:
-    def send(body: bytes, headers: Any) -> Response:
-        return Response(500) if b"id-00000015" in body else stored(body.count(b"\n"))
+    others = threading.Semaphore(0)
 
-    summary = Running(tmp_path, send, threads=4, give_up_after_s=50)(Given(*[text(n * 50, 50) for n in range(20)]))
+    def send(body: bytes, headers: Any) -> Response:
+        if b"id-00000015" not in body:
+            others.release()
+            return stored(body.count(b"\n"))
+        for _ in range(50):  # more than may be under way: some of them are settled by now
+            others.acquire(timeout=10)
+        return Response(500)
+
+    running = Running(tmp_path, send, threads=4, give_up_after_s=0)
+    summary = running(Given(*[text(n * 50, 50) for n in range(20)]))
 
     assert summary.exit_code == 5
     assert balance(summary) == (1000, 990, 0, 10)

@@ -234,11 +234,25 @@ def test_a_long_reply_is_read_whole() -> None:
     assert response.body == body
 
 
-def test_a_compressed_reply_is_not_unpacked() -> None:
-    """Nobody asked for it, and a few bytes can unpack to gigabytes."""
-    packed = gzip.compress(b"{}")
+def test_a_compressed_reply_is_unpacked_though_nobody_asked_for_it() -> None:
+    packed = gzip.compress(b'{"code":200}', mtime=0)
     (response,), _ = attempts([Answer(200, packed, {"Content-Encoding": "gzip"})])
-    assert response.body == packed
+
+    assert response.body == b'{"code":200}'
+
+
+def test_a_bomb_is_unpacked_no_further_than_a_reply_may_be_long() -> None:
+    packed = gzip.compress(bytes(50_000_000), mtime=0)
+    (response,), _ = attempts([Answer(200, packed, {"Content-Encoding": "gzip"})])
+
+    assert len(response.body) == MAX_REPLY_BYTES
+
+
+def test_what_is_packed_wrongly_is_no_reply() -> None:
+    (response,), _ = attempts([Answer(200, b"no gzip", {"Content-Encoding": "gzip"})])
+
+    assert response.status == 0
+    assert "cannot be read" in response.error
 
 
 def test_a_kept_connection_that_the_server_closed_is_replaced_at_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpimport.formats import delimited, json_document, ndjson
 from mpimport.formats.json_document import backend_note
-from mpimport.formats.reading import Format, ReadOptions
+from mpimport.formats.reading import Format, ReadOptions, delimiter_of
 from mpimport.formats.sniff import HEAD_BYTES, detect
 
 FORMATS: dict[str, Format] = {
@@ -17,4 +17,4 @@ FORMATS: dict[str, Format] = {
     )
 }
 
-__all__ = ["FORMATS", "HEAD_BYTES", "Format", "ReadOptions", "backend_note", "detect"]
+__all__ = ["FORMATS", "HEAD_BYTES", "Format", "ReadOptions", "backend_note", "delimiter_of", "detect"]

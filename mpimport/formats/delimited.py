@@ -1,5 +1,6 @@
 """CSV and TSV with a header row: every row becomes a mapping of its cells that are not empty.
 
+What the columns are is decided from the first rows, which wait until then: see `columns`.
 The quick way takes a few hundred lines at a time and asks only whether they made as many rows, all of the
 right length. Where they did not, the same lines are read again one row at a time.
 """
@@ -9,51 +10,55 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 
 from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems
 from mpimport.formats.delimited_rows import (
+    Rows,
     Table,
     is_unclosed,
-    make_block,
+    make_blocks,
     read_carefully,
     read_header,
     read_quickly,
 )
-from mpimport.formats.reading import ReadOptions
+from mpimport.formats.reading import ReadOptions, delimiter_of
 from mpimport.records import Block, Unreadable
 from mpimport.sources import ByteStream
 
 _CHUNK_BYTES = 64 * 1024
 _ROWS = 500
-_MEND = {
-    ";": "convert it to commas first",
-    "|": "convert it to commas first",
-    "\t": "--format tsv",
-    ",": "--format csv",
-}
-_KIND = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
+_KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 
 def read_csv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
-    """Read comma-separated rows; each is numbered by the line it starts on, the header's being 1.
+    """Read rows separated by commas, or by the delimiter that was asked for.
 
-    A row of the wrong length, with a misplaced quote, a NUL or invalid UTF-8 is `Unreadable`; blank ones are
-    passed over. Raises `UsageProblem` for a header that cannot be used, `BrokenInput` for a row that is too long.
+    Each is numbered by the line it starts on, the header's being 1. A row of the wrong length, with a
+    misplaced quote, a NUL, invalid UTF-8 or a cell that does not fit its column is `Unreadable`; blank ones are
+    passed over. Raises `UsageProblem` for a header or an option that cannot be used, `BrokenInput` for a row
+    that is too long.
     """
-    return _Reader(stream, options.max_record_bytes, ",").read()
+    separator = "," if options.delimiter is None else delimiter_of(options.delimiter)
+    return _Reader(stream, options, separator).read()
 
 
 def read_tsv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
-    """Read tab-separated rows, quoted like those of CSV; see `read_csv`."""
-    return _Reader(stream, options.max_record_bytes, "\t").read()
+    """Read tab-separated rows, quoted like those of CSV, whatever the delimiter for CSV is; see `read_csv`."""
+    return _Reader(stream, options, "\t").read()
+
+
+_NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
 
 
 class _Reader:
     """Reads one stream. `_rest` is the text that no row was made of yet; it begins at a row."""
 
-    def __init__(self, stream: ByteStream, most: int, separator: str) -> None:
+    def __init__(self, stream: ByteStream, options: ReadOptions, separator: str) -> None:
         self._stream = stream
-        self._most = most
+        self._options = options
+        self._most = options.max_record_bytes
         self._separator = separator
         self._table: Table | None = None
         self._rest = b""
@@ -63,6 +68,50 @@ class _Reader:
         self._failure: BrokenInput | None = None
 
     def read(self) -> Iterator[Block | Unreadable]:
+        """Read as many rows as decide the columns, then hand over these and the others."""
+        items = self._read_rows()
+        held: list[Rows | Unreadable] = []
+        failure = self._hold(items, held)
+        if self._table is not None:
+            columns = self._decide(self._table.names, held)
+            found = chain(held, items)
+            del held  # the first rows go when they were handed over
+            for item in found:
+                if isinstance(item, Unreadable):
+                    yield item
+                else:
+                    yield from make_blocks(self._table, columns, item)
+        if failure is not None:
+            raise failure
+
+    def _hold(self, items: Iterator[Rows | Unreadable], held: list[Rows | Unreadable]) -> BrokenInput | None:
+        """Add to `held` until it is enough to decide the columns; gives what broke before that."""
+        rows = characters = 0
+        try:
+            for item in items:
+                held.append(item)
+                texts = (item.raw,) if isinstance(item, Unreadable) else item.texts
+                rows += len(texts)
+                characters += sum(map(len, texts))
+                if not self._options.infer_types or rows >= SAMPLE_ROWS or characters >= SAMPLE_CHARACTERS:
+                    break
+        except BrokenInput as failure:
+            return failure
+        return None
+
+    def _decide(self, names: Sequence[str], held: Sequence[Rows | Unreadable]) -> list[Column]:
+        """Tell what the columns are, and give those that are not just text."""
+        options = self._options
+        rows = _take_sample(held) if options.infer_types else []
+        columns = decide(
+            names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit
+        )
+        if options.on_columns is not None:
+            kinds = [column.kind if column else "string" for column in columns]
+            options.on_columns(self._stream.name, dict(zip(names, kinds, strict=True)))
+        return [column for column in columns if column is not None]
+
+    def _read_rows(self) -> Iterator[Rows | Unreadable]:
         """Read chunk by chunk, each cut at the end of a line."""
         while not self._ended:
             data, final = self._fill()
@@ -106,9 +155,13 @@ class _Reader:
         except csv.Error as error:
             if is_unclosed(error) and not final:
                 return 0
-            raise UsageProblem(f"{self._stream.name}: the header row cannot be read: {error}") from error
+            why = (
+                _NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"
+            )  # Python 3.10 stops at a NUL
+            raise UsageProblem(f"{self._stream.name}: {why}") from error
         if names:
             problems = list(_find_problems(names, self._separator))
+            problems = problems or list(find_type_problems(self._options.types, names, self._options.ids))
             if problems:
                 raise UsageProblem(*(f"{self._stream.name}: {problem}" for problem in problems))
             self._table = Table(tuple(names), self._separator, self._most)
@@ -116,13 +169,13 @@ class _Reader:
 
     def _take_rows(
         self, table: Table, lines: Sequence[str], at: int, *, clean: bool, final: bool
-    ) -> Generator[Block | Unreadable, None, int]:
+    ) -> Generator[Rows | Unreadable, None, int]:
         """Read the rows of a chunk, a batch at a time; returns the number of lines used."""
         while at < len(lines):
             batch = lines[at : at + _ROWS]
             rows = read_quickly(table, batch) if clean else None
             if rows is not None:
-                yield make_block(table, self._before + at + 1, rows)
+                yield Rows(self._before + at + 1, rows, batch)
                 at += len(batch)
                 continue
             stop = at + len(batch)
@@ -165,17 +218,18 @@ def _find_cut(data: bytes) -> int:
 def _find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     """Say what is wrong with a header row."""
     only = names[0] if len(names) == 1 else ""
-    for other, kind in _KIND.items():
+    for other, kind in _KINDS.items():
         if other != separator and other in only:
-            yield f"the header row has no {_KIND[separator]}, but {kind}: {_MEND[other]}"
+            has_no = _KINDS.get(separator, repr(separator))
+            yield f"the header row has no {has_no}, but {kind}: {_mend_separator(other, separator)}"
             return
     try:
         "".join(names).encode()
     except UnicodeEncodeError:
-        yield "the header row is not UTF-8: convert the file first, iconv -f LATIN1 -t UTF-8"
+        yield "the header row is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
         return
     if any("\0" in name for name in names):
-        yield "the header row holds NUL bytes: if the file is UTF-16, iconv -f UTF-16 -t UTF-8 converts it"
+        yield _NUL
         return
     empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
     if empty:
@@ -186,3 +240,29 @@ def _find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     for name, columns in places.items():
         if len(columns) > 1 and name.strip():
             yield f"the header row has the name {name!r} in columns {', '.join(columns)}: rename all but one"
+
+
+def _mend_separator(found: str, expected: str) -> str:
+    """Say which options read what is separated by `found`."""
+    if found == "\t":
+        return "--format tsv"
+    option = f"--delimiter '{found}'"
+    if expected == "\t":
+        return "--format csv" if found == "," else f"--format csv {option}"
+    return option
+
+
+def _take_sample(held: Sequence[Rows | Unreadable]) -> list[Sequence[str]]:
+    """Give the rows that decide: the same ones, however many more were read with them."""
+    sample: list[Sequence[str]] = []
+    taken = characters = 0
+    for item in held:
+        pairs = [(None, item.raw)] if isinstance(item, Unreadable) else zip(item.rows, item.texts, strict=True)
+        for cells, text in pairs:
+            if taken >= SAMPLE_ROWS or characters >= SAMPLE_CHARACTERS:
+                return sample
+            taken += 1
+            characters += len(text)
+            if cells is not None:
+                sample.append(cells)
+    return sample

@@ -1,12 +1,19 @@
-"""Lines of delimited text to rows: many at once where all is well, one at a time where something is not."""
+"""Lines of delimited text to rows: many at once where all is well, one at a time where something is not.
+
+And rows to mappings, with the columns that are more than text converted.
+"""
 
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from mpimport.formats.columns import Column
+from mpimport.limits import show
 from mpimport.records import Block, Reason, Unreadable
 
 _NO_LIMIT = 2**31 - 1  # a C long of 32 bits is the most that every platform takes
@@ -22,6 +29,14 @@ class Table:
     most: int
 
 
+class Rows(NamedTuple):
+    """Rows of the right length, numbered from `first` without a gap, and the text that each was read from."""
+
+    first: int
+    rows: Sequence[list[str]]
+    texts: Sequence[str]
+
+
 def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
     """Make a row of each line; None when one of them is not a row of its own of the right length."""
     with _big_fields():
@@ -33,14 +48,20 @@ def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
     return rows if whole else None
 
 
-def make_block(table: Table, first: int, rows: Sequence[Sequence[str]]) -> Block:
-    """Hand over rows as mappings, each made when it is asked for."""
-    return Block(first, _make_records(table.names, rows))
+def make_blocks(table: Table, columns: Sequence[Column], found: Rows) -> Iterator[Block | Unreadable]:
+    """Hand over rows as mappings, each made when it is asked for; `columns` are those that are not just text."""
+    records = _make_records(table.names, found.rows)
+    if not columns:
+        yield Block(found.first, records, plain=True)
+    elif not any(column.strict for column in columns):
+        yield Block(found.first, _convert(columns, records), plain=True)
+    else:
+        yield from _convert_strictly(columns, records, found)
 
 
 def read_carefully(
     table: Table, lines: Sequence[str], at: int, stop: int, *, before: int, clean: bool, final: bool
-) -> tuple[list[Block | Unreadable], int]:
+) -> tuple[list[Rows | Unreadable], int]:
     """Read the rows that begin at `lines[at:stop]`; gives what they are and the index of the next row.
 
     That is less than `stop` when the row there does not end in `lines` or is too long. `before` is how many
@@ -94,8 +115,9 @@ class _Found:
     def __init__(self, table: Table, before: int) -> None:
         self._table = table
         self._before = before
-        self._items: list[Block | Unreadable] = []
+        self._items: list[Rows | Unreadable] = []
         self._run: list[list[str]] = []
+        self._texts: list[str] = []
         self._first = 0
         self._next = 0
 
@@ -110,6 +132,7 @@ class _Found:
                 self._flush()
                 self._first = number
             self._run.append(cells)
+            self._texts.append("".join(lines))
             self._next = number + 1
 
     def add_error(self, at: int, line: str, *, unclosed: bool) -> None:
@@ -130,20 +153,20 @@ class _Found:
             )
         self._items.append(Unreadable(number, reason, _encode([line])))
 
-    def finish(self) -> list[Block | Unreadable]:
+    def finish(self) -> list[Rows | Unreadable]:
         self._flush()
         return self._items
 
     def _flush(self) -> None:
         if self._run:
-            self._items.append(make_block(self._table, self._first, self._run))
-            self._run = []
+            self._items.append(Rows(self._first, self._run, self._texts))
+            self._run, self._texts = [], []
         self._next = 0
 
     def _find_fault(self, number: int, cells: Sequence[str], lines: Sequence[str], *, clean: bool) -> Reason | None:
         width = len(self._table.names)
         if not clean and not _is_utf8(lines):
-            return Reason("invalid_utf8", f"line {number} is not UTF-8: convert the file, iconv -f LATIN1 -t UTF-8")
+            return Reason("invalid_utf8", _word_utf8(number))
         if not clean and any("\0" in line for line in lines):
             return _word_nul(number)
         if len(cells) > width:
@@ -155,7 +178,7 @@ class _Found:
         return Reason("ragged_row", f"line {number} has {len(cells)} cells where the header has {width}: {mend}")
 
 
-def _make_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dict[str, str]]:
+def _make_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         if "" in row:
             yield {name: cell for name, cell in zip(names, row) if cell}  # noqa: B905 - the lengths were compared
@@ -163,8 +186,60 @@ def _make_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterat
             yield dict(zip(names, row))  # noqa: B905 - as above
 
 
+def _convert(columns: Sequence[Column], records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    pairs = [(column.name, column.convert) for column in columns]
+    for record in records:
+        for name, convert in pairs:
+            if name in record:
+                try:
+                    record[name] = convert(record[name])
+                except ValueError:
+                    continue  # it stays text
+        yield record
+
+
+def _convert_strictly(
+    columns: Sequence[Column], records: Iterator[dict[str, Any]], found: Rows
+) -> Iterator[Block | Unreadable]:
+    """Convert all at once, for a row that is refused ends the block before it."""
+    run: list[dict[str, Any]] = []
+    for number, (record, text) in enumerate(zip(records, found.texts, strict=True), found.first):
+        misfits: list[tuple[Column, str, ValueError]] = []
+        for column in columns:
+            cell = record.get(column.name)
+            if cell is None:
+                continue
+            try:
+                record[column.name] = column.convert(cell)
+            except ValueError as error:
+                if column.strict:
+                    misfits.append((column, cell, error))
+        if not misfits:
+            run.append(record)
+            continue
+        if run:
+            yield Block(number - len(run), run, plain=True)
+            run = []
+        yield Unreadable(number, _word_misfits(number, misfits), _encode([text]))
+    if run:
+        yield Block(found.first + len(found.rows) - len(run), run, plain=True)
+
+
+def _word_misfits(number: int, misfits: Sequence[tuple[Column, str, ValueError]]) -> Reason:
+    column, cell, error = misfits[0]
+    option = shlex.quote(f"{column.name}=string")
+    message = f"line {number}, column {column.name!r} ({column.kind}): {show(cell)} {error}; or --type {option}"
+    if len(misfits) > 1:
+        message += f"; and so for {', '.join(repr(other.name) for other, _, _ in misfits[1:])}"
+    return Reason("type_mismatch", message, column.name)
+
+
+def _word_utf8(number: int) -> str:
+    return f"line {number} is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
+
+
 def _word_nul(number: int) -> Reason:
-    return Reason("nul_byte", f"line {number} holds a NUL byte: is the file damaged, or UTF-16?")
+    return Reason("nul_byte", f"line {number} holds a NUL byte: is the file damaged, or UTF-16 (--encoding utf-16-le)?")
 
 
 def _encode(lines: Sequence[str]) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
+from mpimport.errors import UsageProblem
 from mpimport.records import Block, Unreadable
 from mpimport.sources import ByteStream
 
@@ -14,10 +16,26 @@ KEPT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read. `json_path` is in ijson's prefix syntax. No record is longer than `max_record_bytes`."""
+    """How to read. `json_path` is in ijson's prefix syntax. No record is longer than `max_record_bytes`.
+
+    The rest is for CSV and TSV. `types` are kinds of `value_types` by column; the other columns are
+    decided from the first rows (`infer_types`), but for `ids`, which are text. A cell that does not fit
+    its column makes its row a reject (`misfit="reject"`) or stays text (`"text"`); unless said, it stays
+    text where the column was decided and is refused where its kind was asked for.
+    `on_columns` is told the name of the source and the kind of each column, once a pass.
+    `delimiter` is for CSV: a character, or a name that `delimiter_of` knows.
+    `encoding` is that of every source, by Python's names for it; the stream does it, before the format.
+    """
 
     json_path: str | None = None
     max_record_bytes: int = 16 * 1024 * 1024
+    types: Mapping[str, str] = field(default_factory=dict)
+    infer_types: bool = True
+    ids: Collection[str] = ()
+    misfit: Literal["text", "reject"] | None = None
+    on_columns: Callable[[str, Mapping[str, str]], None] | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +48,15 @@ class Format:
     name: str
     extensions: tuple[str, ...]
     read: Callable[[ByteStream, ReadOptions], Iterator[Block | Unreadable]]
+
+
+def delimiter_of(text: str) -> str:
+    """Give the character that stands between cells, from itself or its name. Raises `UsageProblem`."""
+    character = _DELIMITERS.get(text.lower(), text)
+    if len(character) != 1 or character in '"\r\n\0':
+        names = ", ".join(_DELIMITERS)
+        raise UsageProblem(f"--delimiter {text!r}: must be one character, no quote or line break, or one of {names}")
+    return character
+
+
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " "}

@@ -17,11 +17,11 @@ _HOLDS_OBJECTS = re.compile(rb'"\s*:\s*\[\s*\{')
 _LINE_END = re.compile(rb"[\r\n]")
 
 
-def detect(name: str, head: bytes) -> str:
+def detect(name: str, head: bytes, *, delimiter: str | None = None) -> str:
     """Name the format. `head` is the first `HEAD_BYTES` of the text; only those of a shorter source are fewer.
 
-    A `.json` is always looked into, since it may hold one event a line. Raises `UsageProblem` when neither
-    the name nor the bytes tell.
+    A `.json` is always looked into, since it may hold one event a line. With a `delimiter` that was asked
+    for, what is not JSON is CSV. Raises `UsageProblem` when neither the name nor the bytes tell.
     """
     stem = name.lower().removesuffix(".gz")
     for extension, known in _BY_NAME.items():
@@ -36,6 +36,8 @@ def detect(name: str, head: bytes) -> str:
         return "ndjson"
     if stem.endswith(".json"):
         return "json"
+    if delimiter is not None:
+        return "csv"
     return _tell_columns(name, _LINE_END.split(text, maxsplit=1)[0])
 
 

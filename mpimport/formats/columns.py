@@ -1,0 +1,173 @@
+"""What a column of texts is read as: asked for by name, or decided from its first rows. Pure.
+
+A column is decided once, from its cells that are not empty, and only when nothing can be lost by it:
+
+| kind      | when                                                                                          |
+|-----------|-----------------------------------------------------------------------------------------------|
+| `number`  | all cells are plain numbers (`0`, `-12`, `3.5`, `9.90`; at most 15 digits; no leading zero or |
+|           | plus, no exponent, no `-0`), the name is none of an id, a code, a version or a date, the      |
+|           | cells are not whole numbers of one length from 9 digits on, and no zero at the end of a       |
+|           | fraction stands beside fractions of other lengths (`1.9`, `1.10`: versions)                   |
+| `boolean` | all cells are `true` or `false` in any case, and both of them occur                           |
+| `string`  | everything else, JSON too                                                                     |
+
+A later cell that is not of this spelling does not fit its column.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from mpimport.value_types import KINDS, converter
+
+SAMPLE_ROWS = 1000
+"""How many of the first rows decide."""
+
+SAMPLE_CHARACTERS = 8 * 1024 * 1024
+"""After so much text in cells fewer rows decide: it all waits in memory."""
+
+ALWAYS_TEXT = frozenset({"event", "distinct_id", "$insert_id", "$user_id", "$device_id"})
+"""Columns whose values the API wants as text."""
+
+MAX_DIGITS = 15
+"""A decimal number of so many digits survives every reader that keeps numbers as doubles."""
+
+_SAME_LENGTH = 9
+_match_number = re.compile(r"(?!-0(?:\.0*)?$)-?(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?").fullmatch
+_BOOLEANS = {"true": True, "false": False}
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
+
+# fmt: off
+_FIRST_WORDS = frozenset({"id", "zip", "postal", "postcode", "plz", "phone", "tel", "sku", "code"})
+_LAST_WORDS = _FIRST_WORDS | frozenset(
+    {
+        "uuid", "guid", "number", "no", "nr", "num", "zipcode", "telephone", "mobile", "cell", "fax", "ean",
+        "upc", "gtin", "isbn", "issn", "asin", "iban", "bic", "swift", "account", "acct", "ssn", "vat", "tin",
+        "pin", "imei", "imsi", "msisdn", "card", "serial", "ref", "reference", "key", "hash", "token",
+        "version", "ver", "release", "build", "date", "datetime", "timestamp", "ts", "at",
+    }
+)
+_NO_IDS = frozenset(
+    {
+        "aid", "bid", "rebid", "underbid", "overbid", "paid", "unpaid", "prepaid", "overpaid", "repaid",
+        "valid", "invalid", "grid", "hybrid", "android", "liquid", "solid", "void", "fluid", "humid", "mid",
+        "covid", "rapid", "raid", "kid", "lid", "amid",
+    }
+)
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How the cells of one column are read. `strict`: a cell that does not fit makes its row a reject."""
+
+    name: str
+    kind: str
+    convert: Callable[[str], Any]
+    strict: bool
+
+
+def decide(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    types: Mapping[str, str],
+    infer: bool,
+    ids: Collection[str],
+    misfit: str | None,
+) -> list[Column | None]:
+    """Give the column for each name, None for those that stay text as they are.
+
+    `rows` are the first ones, each as long as `names`; `types` are the kinds that were asked for. With no
+    `misfit` a cell stays text where the column was decided, and is refused where its kind was asked for.
+    """
+    columns: list[Column | None] = []
+    for index, name in enumerate(names):
+        kind = types.get(name)
+        if kind is not None:
+            column = Column(name, kind, converter(kind), misfit != "text")
+            columns.append(None if kind == "string" else column)
+            continue
+        kind = "string"
+        if infer and name != "time" and name not in ALWAYS_TEXT and name not in ids:
+            kind = infer_kind(name, (row[index] for row in rows if row[index]))
+        column = Column(name, kind, _CAREFUL[kind], misfit == "reject")
+        columns.append(None if kind == "string" else column)
+    return columns
+
+
+def infer_kind(name: str, cells: Iterable[str]) -> str:
+    """Decide what a column is from its cells that are not empty: `number`, `boolean` or `string`."""
+    cells = list(cells)
+    if cells and cells[0].lower() in _BOOLEANS:
+        return "boolean" if {cell.lower() for cell in cells} == _BOOLEANS.keys() else "string"
+    if cells and not is_id_name(name) and all(map(_is_number, cells)) and not _look_like_ids(cells):
+        return "number"
+    return "string"
+
+
+def is_id_name(name: str) -> bool:
+    """Say whether a name is that of an id, a code, a version or a date, whose digits are no quantity."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words:
+        return False
+    first, last = words[0], words[-1]
+    singular = last.removesuffix("s")
+    if last.endswith("id") or singular.endswith("id"):
+        return singular not in _NO_IDS
+    return first in _FIRST_WORDS or last in _LAST_WORDS or singular in _LAST_WORDS
+
+
+def find_type_problems(types: Mapping[str, str], names: Sequence[str], ids: Collection[str]) -> Iterable[str]:
+    """Say what is wrong with the kinds that were asked for, given the names of the header."""
+    for name, kind in types.items():
+        if kind not in KINDS:
+            yield f"--type {name}={kind}: there is no such type; it is one of {', '.join(KINDS)}"
+        elif name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+            yield f"--type {name}={kind}: the header row has no such column; the nearest is {near[0]!r}"
+        elif kind != "string" and (name in ALWAYS_TEXT or name in ids):
+            yield f"--type {name}={kind}: this column is always text; leave the option out"
+
+
+def _is_number(cell: str) -> bool:
+    return _match_number(cell) is not None and not _has_many_digits(cell)
+
+
+def _has_many_digits(cell: str) -> bool:
+    return len(cell) > MAX_DIGITS and sum(map(str.isdigit, cell.lstrip("-0."))) > MAX_DIGITS
+
+
+def _look_like_ids(cells: Sequence[str]) -> bool:
+    """Tell ids and versions that are spelt like numbers by what their column has in common."""
+    lengths = set(map(len, cells))
+    if len(lengths) == 1 and min(lengths) >= _SAME_LENGTH and all(map(str.isdigit, cells)):
+        return True
+    fractions = {fraction for _, point, fraction in (cell.partition(".") for cell in cells) if point}
+    return len(set(map(len, fractions))) > 1 and any(part.endswith("0") and part != "0" for part in fractions)
+
+
+def _read_number(cell: str) -> int | Decimal:
+    match = _match_number(cell)
+    if match is None or _has_many_digits(cell):
+        raise ValueError("is not spelt like the numbers of the first rows: mend it")
+    return int(cell) if match.lastindex is None else Decimal(cell)
+
+
+def _read_boolean(cell: str) -> bool:
+    value = _BOOLEANS.get(cell.lower())
+    if value is None:
+        raise ValueError("is neither true nor false, unlike the first rows: mend it")
+    return value
+
+
+_CAREFUL: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "number": _read_number,
+    "boolean": _read_boolean,
+}
