@@ -355,3 +355,20 @@ def test_types_are_the_same_in_any_pieces(
         assert read(data, sizes, misfit=misfit, types=types) == whole
     numbers = [number for number, _ in whole[0]]
     assert numbers == sorted(set(numbers))
+
+
+def test_a_stray_quote_costs_its_line_however_long_the_file_is() -> None:
+    rows = [b"x,%d,n\n" % n for n in range(3000)]
+    rows[5] = b'x,5,"n\n'
+    found, problem = read(HEAD + b"".join(rows), most=4096)
+
+    assert problem == ""
+    assert [item for item in codes(found) if isinstance(item[1], str)] == [(7, "unclosed_quote")]
+    assert len(found) == 3000
+
+
+def test_rows_that_do_not_end_are_not_gone_over_for_ever() -> None:
+    found, problem = read(HEAD + b'x,1,"n\n\n' + b"x" * 9000 + b"\n", most=4096)
+
+    assert problem.startswith("BrokenInput")
+    assert codes(found) == [(2, "unclosed_quote")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 
@@ -24,11 +25,13 @@ from mpimport.formats.delimited_rows import (
     read_quickly,
 )
 from mpimport.formats.reading import ReadOptions, delimiter_of
-from mpimport.records import Block, Unreadable
+from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream
 
 _CHUNK_BYTES = 64 * 1024
 _ROWS = 500
+_PASSED_OVER = 20  # rows that do not end, in one source
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 
@@ -66,6 +69,7 @@ class _Reader:
         self._offset = 0  # bytes before it
         self._ended = False
         self._failure: BrokenInput | None = None
+        self._passed_over = 0
 
     def read(self) -> Iterator[Block | Unreadable]:
         """Read as many rows as decide the columns, then hand over these and the others."""
@@ -113,7 +117,8 @@ class _Reader:
 
     def _read_rows(self) -> Iterator[Rows | Unreadable]:
         """Read chunk by chunk, each cut at the end of a line."""
-        while not self._ended:
+        again = False
+        while again or not self._ended:
             data, final = self._fill()
             cut = len(data) if final else _find_cut(data)
             lines, clean = _split(data[:cut])
@@ -126,10 +131,30 @@ class _Reader:
             self._rest = "".join(lines[used:]).encode(errors="surrogateescape") + data[cut:]
             self._before += used
             self._offset += len(data) - len(self._rest)
-            if len(self._rest) > self._most:
-                raise BrokenInput(self._word_long())
+            again = len(self._rest) > self._most
+            if again:
+                yield self._pass_over()
         if self._failure is not None:
             raise self._word_failure(self._failure) from self._failure
+
+    def _pass_over(self) -> Unreadable:
+        """Give up on a row that does not end, and go on at its second line: probably a quote is not closed.
+
+        Raises `BrokenInput` when it has no second line, or when that happened too often: each time costs
+        going over as much text as a row may have.
+        """
+        line = self._rest[: _find_end(self._rest)]
+        self._passed_over += 1
+        if self._table is None or not 0 < len(line) <= self._most or self._passed_over > _PASSED_OVER:
+            raise BrokenInput(self._word_long())
+        number = self._before + 1
+        self._rest = self._rest[len(line) :]
+        self._before, self._offset = number, self._offset + len(line)
+        message = (
+            f"a quote that opens in line {number} is not closed within {self._most} bytes: close it, or double a quote "
+            f"that is text"
+        )
+        return Unreadable(number, Reason("unclosed_quote", message), line)
 
     def _fill(self) -> tuple[bytes, bool]:
         """Read on, as much again as is left over: a long row is not gone over again and again.
@@ -137,7 +162,7 @@ class _Reader:
         Also says whether that is the end of a stream that is whole.
         """
         pieces = [self._rest]
-        room = max(_CHUNK_BYTES, len(self._rest))
+        room = max(_CHUNK_BYTES, min(len(self._rest), self._most))
         try:
             while room > 0 and not self._ended:
                 piece = self._stream.read(room)
@@ -208,6 +233,12 @@ def _split(data: bytes) -> tuple[list[str], bool]:
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         lines = io.StringIO("".join(lines), newline="").readlines()
     return lines, clean
+
+
+def _find_end(data: bytes) -> int:
+    """Give the end of the first line; 0 when there is none."""
+    found = _LINE_END.search(data)
+    return found.end() if found else 0
 
 
 def _find_cut(data: bytes) -> int:
