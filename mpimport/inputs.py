@@ -156,7 +156,7 @@ def _plain_blocks(first: int, records: list[Mapping[str, Any]]) -> Iterator[Bloc
 def _as_mapping(value: object) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    raise NotImplementedError(f"a value of type {type(value).__name__} has no JSON form")
+    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
 def _plain(record: object) -> Mapping[str, Any] | Reason:
@@ -164,6 +164,6 @@ def _plain(record: object) -> Mapping[str, Any] | Reason:
         plain = msgspec.to_builtins(
             record, builtin_types=(Decimal,), str_keys=True, enc_hook=_as_mapping, order="deterministic"
         )
-    except (TypeError, ValueError, NotImplementedError, RecursionError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return Reason("not_json", f"the record has no JSON form: {error}")
     return plain if isinstance(plain, dict) else Reason("not_an_object", "an event is a mapping, this is none")

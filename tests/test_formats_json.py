@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Found, collect, cut, file_of, stream_of
 
-from mpimport.formats import FORMATS, ReadOptions, backend_note, json_cut, json_feed
+from mpimport.formats import FORMATS, ReadOptions, json_cut, json_feed
+from mpimport.formats.json_walk import backend_note
 from mpimport.records import Unreadable
 from mpimport.sources import ByteStream
 

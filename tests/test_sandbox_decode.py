@@ -44,9 +44,11 @@ def test_the_quick_decoder_agrees_with_the_careful_one(
 
 @given(st.binary(max_size=40))
 def test_no_bytes_break_the_decoder(body: bytes) -> None:
-    for read in (Decoder().lines, Decoder().array):
+    decoder = Decoder()
+    for read in (decoder.lines, decoder.array):
         with contextlib.suppress(Malformed):
             list(read(body))
+    assert decoder.duplicate_keys >= 0
 
 
 @given(st.lists(VALUES, max_size=3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mpimport.formats import delimited, json_document, ndjson
-from mpimport.formats.json_document import backend_note
 from mpimport.formats.reading import Format, ReadOptions, delimiter_of
 from mpimport.formats.sniff import HEAD_BYTES, detect
 
@@ -17,4 +16,4 @@ FORMATS: dict[str, Format] = {
     )
 }
 
-__all__ = ["FORMATS", "HEAD_BYTES", "Format", "ReadOptions", "backend_note", "delimiter_of", "detect"]
+__all__ = ["FORMATS", "HEAD_BYTES", "Format", "ReadOptions", "delimiter_of", "detect"]

@@ -46,12 +46,6 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         yield from _read_found(feed, stream, most)
 
 
-def backend_note() -> str | None:
-    """Say that documents are read slowly, when ijson runs without its C backend; None when it has it."""
-    note: str | None = _import_walk().backend_note()
-    return note
-
-
 def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
     """Read what is at the path that the user gave."""
     walk = _import_walk().Walk(feed, most, wanted=path)

@@ -7,6 +7,7 @@ parser is told that there were none, and goes on behind them. The only module th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,10 @@ def backend_note() -> str | None:
     if str(ijson.backend).endswith("_c"):
         return None
     return f"ijson runs on its {ijson.backend} backend, which is slow: install a wheel of ijson for this platform"
+
+
+if (_note := backend_note()) is not None:
+    logging.getLogger(__name__).warning(_note)
 
 
 def name_items(path: str) -> str:
