@@ -134,6 +134,11 @@ class Summary:
         """Events that were read and not delivered."""
         return self.tally.undelivered
 
+    @property
+    def tells_audit(self) -> bool:
+        """Whether there is an audit to tell: of a dry run that came to its end, and read something."""
+        return self.audit is not None and bool(self.tally.read) and not self.stopped
+
     def with_notes(self, *notes: str) -> Summary:
         """Give the same summary with more notes."""
         return replace(self, notes=(*self.notes, *notes))

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -68,6 +68,17 @@ def check_settings(settings: Settings) -> None:
         raise UsageProblem(*problems)
 
 
+def _reserved_names(mapping: MapSettings) -> Iterator[str]:
+    """Tell of rules that would make a property of what is no property."""
+    if any(name == "event" for name, _ in mapping.set):
+        yield "--set event: the event's name is set by --event-name"
+    wrong = [("--set", name) for name, _ in mapping.set] + [("--rename", new) for _, new in mapping.rename]
+    wrong += [("--drop", name) for name in mapping.drop]
+    for option, name in wrong:
+        if name == "properties" or (option == "--drop" and name == "event"):
+            yield f"{option} {name}: that is a part of every event, and no property"
+
+
 def read_options(settings: Settings) -> ReadOptions:
     """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
     read, mapping = settings.read, settings.map
@@ -120,13 +131,14 @@ def shaping_of(mapping: MapSettings, *, keeps_misfits: bool = False) -> Shaping:
         long_strings=_LONG_STRINGS[mapping.long_strings],
         deep=_DEEP[mapping.deep],
     )
-    option = "--time-format" if mapping.time_format else "--timezone"
+    zone = built("--timezone", lambda: TimeReader(None, mapping.timezone), TimeReader()).timezone
     shaping = Shaping(
         mapper=built("--type", lambda: Mapper(rules, keeps_misfits=keeps_misfits), PLAIN),
-        times=built(option, lambda: TimeReader(mapping.time_format, mapping.timezone), TimeReader()),
+        times=built("--time-format", lambda: TimeReader(mapping.time_format, zone), TimeReader()),
         texts=texts,
         insert_id_from=mapping.insert_id_from,
     )
+    problems.extend(_reserved_names(mapping))
     if mapping.event_name and "event" in mapping.fields:
         problems.append("--event-name and --event-field: one of them names the event; leave the other out")
     if mapping.insert_id_from and "$insert_id" in mapping.fields:

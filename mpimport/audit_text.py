@@ -70,16 +70,16 @@ def audit_lines(report: AuditReport, tally: Tally, *, ascii_only: bool = False) 
     """Write the audit; `ascii_only` for a stream that can print nothing else."""
     findings = [list(finding(report)) for finding in FINDINGS]
     found = [finding for finding in findings if finding]
-    lines = [
-        f"audit of {_many(report.events, 'event')} that would be sent",
-        *_rejects(tally),
-        "what to act on, the most important first:" if found else "in what would be sent, nothing needs a decision",
-        *chain.from_iterable(found),
-        *_times(report, "#" if ascii_only else "\u2588"),
-        *_users(report),
-        *_events(report),
-        *_properties(report),
-    ]
+    lines = [f"audit of {_many(report.events, 'event')} that would be sent", *_rejects(tally)]
+    if report.events:
+        lines += [
+            "what to act on, the most important first:" if found else "in what would be sent, nothing needs a decision",
+            *chain.from_iterable(found),
+            *_times(report, "#" if ascii_only else "\u2588"),
+            *_users(report),
+            *_events(report),
+            *_properties(report),
+        ]
     if ascii_only:
         lines = [line.encode("ascii", "backslashreplace").decode() for line in lines]
     return [_fit(line) for line in lines]

@@ -45,7 +45,7 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
     settings = _settings(given, problems)
     with _noting(problems):
         check_settings(settings)
-    inputs, notes = _inputs(sources, settings, interrupt, problems)
+    inputs, notes = _inputs(sources, settings, interrupt, problems, given["mapping"])
     if problems:
         raise UsageProblem(*problems)
     report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
@@ -186,12 +186,12 @@ def _secret(option: str, path: str | None, variable: str, problems: list[str]) -
 
 
 def _inputs(
-    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str]
+    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str], mapping_file: str | None
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_problems  # noqa: PLC0415
+    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems  # noqa: PLC0415
     from mpimport.settle import rejected_paths  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -205,7 +205,12 @@ def _inputs(
         found, notes = expand(_or_standard_input(sources), encoding=settings.read.encoding)
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         problems.extend(find_problems(inputs))
-        problems.extend(find_clashes(inputs, [path_of(source.name) for source in inputs]))
+        rejected = [path_of(source.name) for source in inputs]
+        problems.extend(find_clashes(inputs, rejected))
+        written = {"--audit": [Path(settings.run.audit)] if settings.run.audit else []}
+        mapping = [Path(mapping_file)] if mapping_file else []
+        problems.extend(find_overwriting(written, [*mapping, *rejected, *(i.path for i in inputs if i.path)]))
+        problems.extend(find_overwriting({"--rejected": rejected[:1]}, mapping))
     return inputs, notes
 
 
@@ -237,7 +242,7 @@ def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
 
     if summary.exit_code or not given["quiet"]:
         lines = summary_lines(summary, next_steps=next_steps(summary))
-        if summary.audit is not None and summary.audit.events:
+        if summary.audit is not None and summary.tells_audit:
             from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
 
             lines += ["", *audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))]

@@ -109,6 +109,16 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"
 
 
+def find_overwriting(written: Mapping[str, Sequence[Path]], read: Sequence[Path]) -> Iterator[str]:
+    """Tell of a file that would be written over something that the run reads, or writes otherwise."""
+    taken: list[Path] = list(read)
+    for option, paths in written.items():
+        for path in paths:
+            if any(path == other or (path.exists() and other.exists() and path.samefile(other)) for other in taken):
+                yield f"{option} {path}: the run uses that file for something else; name another"
+        taken.extend(paths)
+
+
 class MappingsInput:
     """Mappings that a program hands over. What is not JSON by nature (dates, UUIDs, tuples) is made so."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from mpimport.limits import is_finite, show
+from mpimport.limits import IDENTITIES, is_finite, show
 from mpimport.mends import ALIAS
 from mpimport.records import Reason
 from mpimport.value_types import KINDS, converter
@@ -87,35 +87,37 @@ class Mapper:
         if rules.event_name is not None:
             event["event"] = rules.event_name
         for target, field in (rules.fields or {}).items():
-            _move(event, properties, field, target)
+            _move(event, properties, field, target, mends)
         _fill_by_alias(event, properties, rules, mends)
         if not self._is_default:
-            self._rearrange(event, properties)
+            self._rearrange(event, properties, mends)
             self._convert(properties, [] if found is None else found)
         return event
 
-    def _rearrange(self, event: dict[str, Any], properties: dict[str, Any]) -> None:
+    def _rearrange(self, event: dict[str, Any], properties: dict[str, Any], mends: Counter[str]) -> None:
         rules = self.rules
         for old, new in rules.rename:
-            _move(event, properties, old, new)
+            _move(event, properties, old, new, mends)
         for name in rules.drop:
             if _pop(properties, name) is _MISSING and name not in ("event", "properties"):
                 event.pop(name, None)
         if rules.keep is not None:
             _keep(properties, rules.keep)
+            for name in event.keys() - {"event", "properties", *rules.keep}:
+                del event[name]
         properties.update(rules.set)
 
     def _convert(self, properties: dict[str, Any], found: list[Reason]) -> None:
         for name, kind, convert in self._converters:
-            value = properties.get(name)
+            value = find(properties, name)
             if isinstance(value, str):
                 try:
-                    properties[name] = convert(value)
+                    _place(properties, name, convert(value))
                 except ValueError as error:
                     if not self._keeps_misfits:
                         found.append(Reason("type_mismatch", f"{show(value)} {error}", f"properties.{name}"))
             elif kind == "string" and isinstance(value, (int, float, Decimal)) and is_finite(value):
-                properties[name] = _encode(value).decode()
+                _place(properties, name, _encode(value).decode())
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -134,9 +136,10 @@ def lift(record: Mapping[str, Any]) -> dict[str, Any]:
 def _fill_by_alias(event: dict[str, Any], properties: dict[str, Any], rules: MapRules, mends: Counter[str]) -> None:
     for target, names in ALIASES.items():
         holder = event if target == "event" else properties
-        if holder.get(target) is not None or (rules.fields and target in rules.fields):
+        nothing = (None,) if target == "distinct_id" else (None, "")  # an empty distinct_id means "no user"
+        if holder.get(target) not in nothing or (rules.fields and target in rules.fields):
             continue
-        if target == "distinct_id" and not properties.keys().isdisjoint(("$user_id", "$device_id")):
+        if target == "distinct_id" and any(properties.get(name) for name in IDENTITIES):
             continue
         for name in names:
             source = event if name in event and name != "event" else properties
@@ -146,14 +149,17 @@ def _fill_by_alias(event: dict[str, Any], properties: dict[str, Any], rules: Map
                 break
 
 
-def _move(event: dict[str, Any], properties: dict[str, Any], old: str, new: str) -> None:
+def _move(event: dict[str, Any], properties: dict[str, Any], old: str, new: str, mends: Counter[str]) -> None:
     value = _pop(properties, old)
     if value is _MISSING and old not in ("event", "properties"):
         value = event.pop(old, _MISSING)
     if value is _MISSING and old == "event":
         value = event.pop("event", _MISSING)
     if value is not _MISSING:
-        (event if new == "event" else properties)[new] = value
+        holder = event if new == "event" else properties
+        if holder.get(new, value) not in (None, value):
+            mends["property_replaced"] += 1
+        holder[new] = value
 
 
 def _pop(properties: dict[str, Any], name: str) -> Any:
@@ -181,19 +187,44 @@ def _keep(properties: dict[str, Any], names: tuple[str, ...]) -> None:
     properties.update(kept)
 
 
-def _keep_one(properties: Mapping[str, Any], name: str, kept: dict[str, Any]) -> None:
+def _keep_one(properties: Mapping[str, Any], name: str, kept: dict[str, Any]) -> bool:
+    """Copy what a name leads to into `kept`; False when it leads nowhere."""
     if name in properties:
         kept[name] = properties[name]
-        return
+        return True
     for head, rest in _splits(name):
         inner = properties.get(head)
         if isinstance(inner, Mapping):
-            part: dict[str, Any] = {}
-            _keep_one(inner, rest, part)
-            if part:
-                before = kept.get(head)
-                kept[head] = {**before, **part} if isinstance(before, dict) else part
-                return
+            before = kept.get(head)
+            part = dict(before) if isinstance(before, dict) else {}
+            if _keep_one(inner, rest, part):
+                kept[head] = part
+                return True
+    return False
+
+
+def find(properties: Mapping[str, Any], name: str) -> Any:
+    """Give the value at a name or a dotted path; None when there is none."""
+    if name in properties:
+        return properties[name]
+    for head, rest in _splits(name):
+        inner = properties.get(head)
+        if isinstance(inner, Mapping) and (value := find(inner, rest)) is not None:
+            return value
+    return None
+
+
+def _place(properties: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value where `find` found one; objects on the way are copied."""
+    if name in properties:
+        properties[name] = value
+        return
+    for head, rest in _splits(name):
+        inner = properties.get(head)
+        if isinstance(inner, Mapping) and find(inner, rest) is not None:
+            properties[head] = copy = dict(inner)
+            _place(copy, rest, value)
+            return
 
 
 def _splits(name: str) -> Iterator[tuple[str, str]]:

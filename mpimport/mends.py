@@ -15,6 +15,7 @@ MENDS = {
     "time_rounded": "had a time with a fraction turned into whole milliseconds",
     "time_unit": "had a time in microseconds or nanoseconds turned into milliseconds",
     "id_to_text": "had a numeric distinct_id or $insert_id sent as text",
+    "property_replaced": "had a value replaced by that of another field (--rename, --time-field and the like)",
     "ip_empty": "had an empty ip, which would place them where this machine is, taken for none",
     "id_lookalike": "have an id such as None, NULL or NaN: probably a missing value",
     "url_split": "had a long URL split into host, path and parameters",

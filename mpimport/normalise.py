@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 
 from mpimport import long_text
+from mpimport.event_time import SECONDS_END
 from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_INSERT_ID, MAX_TEXT, is_finite
 from mpimport.long_text import TextRules
-from mpimport.mapping import PLAIN, Mapper
+from mpimport.mapping import PLAIN, Mapper, find
 from mpimport.records import Reason
 from mpimport.time_forms import TimeReader
 
@@ -92,7 +93,7 @@ def shape(record: Mapping[str, Any], mends: Counter[str], shaping: Shaping, foun
     if not shaping.texts.is_default:
         properties = event["properties"] = long_text.apply(properties, shaping.texts, mends)
     if shaping.insert_id_from:
-        _insert_id_from(shaping.insert_id_from, properties, mends, found)
+        _insert_id_from(shaping.insert_id_from, event, mends, found)
     return event
 
 
@@ -100,10 +101,14 @@ def insert_id_of(event: object, properties: Mapping[str, Any]) -> str:
     """Hash what an event holds to an `$insert_id`: the first 36 characters of a SHA-256, in hexadecimal.
 
     The same content gives the same id in every run and on every machine, whatever the order of the
-    properties, `$insert_id` left aside. 36 hexadecimal digits are never one of the disallowed values.
+    properties and the unit of the time, `$insert_id` left aside. 36 hexadecimal digits are never one of the
+    disallowed values.
     Values must be plain JSON values (a number with a fraction as `float`).
     """
     content = {name: value for name, value in properties.items() if name != "$insert_id"}
+    time = content.get("time")
+    if isinstance(time, int) and time < SECONDS_END:
+        content["time"] = time * 1000
     return _digest([event, content])
 
 
@@ -120,18 +125,18 @@ def _make_insert_id(event: dict[str, Any], properties: dict[str, Any], mends: Co
     mends["insert_id_made"] += 1
 
 
-def _insert_id_from(
-    names: tuple[str, ...], properties: dict[str, Any], mends: Counter[str], found: list[Reason]
-) -> None:
-    """Make the id of the properties that the user named; without one of them two events could not be told apart."""
-    missing = [name for name in names if properties.get(name) is None]
+def _insert_id_from(names: tuple[str, ...], event: dict[str, Any], mends: Counter[str], found: list[Reason]) -> None:
+    """Make the id of the fields that the user named; without one of them two events could not be told apart."""
+    properties = event["properties"]
+    values = [[name, event.get("event") if name == "event" else find(properties, name)] for name in names]
+    missing = [name for name, value in values if value is None]
     for name in missing:
         message = f"--insert-id-from names {name!r}, which the event does not have: add it, or name another"
         found.append(Reason("insert_id_source_missing", message, f"properties.{name}"))
     if missing:
         return
     try:
-        properties["$insert_id"] = _digest([[name, properties[name]] for name in names])
+        properties["$insert_id"] = _digest(values)
         mends["insert_id_made"] += 1
     except _UNENCODABLE:
         return

@@ -38,7 +38,7 @@ def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = ()) -> list
     return [
         _headline(summary),
         *_account(summary),
-        *(_reasons(summary) if summary.audit is None else ()),  # the audit tells them with what mends them
+        *(() if summary.tells_audit else _reasons(summary)),  # an audit tells what mends them, too
         *_mends(summary),
         *(f"note: {clean(note)}" for note in summary.notes),
         *(f"next: {step}" for step in next_steps),

@@ -234,12 +234,24 @@ def _check_format(time_format: str) -> None:
             )
     if not {"Y", "y", "G", "c", "x"} & set(directives):
         raise ValueError(f"{named} has no year: add %Y")
+    given = set(directives)
+    for one, other, why in _TOGETHER:
+        if one in given and not given & set(other):
+            raise ValueError(f"{named}: %{one} without %{other[0]}: {why}")
     sample = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
     try:
         datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007  the result is not used
     except (ValueError, re.error) as error:
         raise ValueError(f"{named} cannot be used: {ascii(str(error))[1:-1]}") from error
 
+
+_TOGETHER = (
+    ("p", "I", "AM and PM would be read and not used; %I is the hour of 12"),
+    ("I", "p", "nothing would say whether it is AM or PM; %H is the hour of 24"),
+    ("W", "wuaA", "a week without its day is no date"),
+    ("U", "wuaA", "a week without its day is no date"),
+)
+"""What strptime silently ignores when the other is not there."""
 
 _DIRECTIVES = "aAwdbBmyYHIpMSfzjUWcxXGuV%"
 

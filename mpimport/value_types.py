@@ -107,6 +107,8 @@ def _read_json(text: str) -> Any:
 
 
 def _read_list(text: str) -> list[Any]:
+    if text.lstrip().startswith("{"):
+        raise ValueError("is a JSON object and no list: --type NAME=json reads it")
     if text.lstrip().startswith("["):
         return list(_read_json(text))
     return [part for part in map(str.strip, text.split(",")) if part]

@@ -245,3 +245,51 @@ def test_an_audit_needs_a_dry_run(tmp_path: Path) -> None:
 
     assert ended.code == 2
     assert "--dry-run" in ended.err
+
+
+def test_a_first_look_at_foreign_names_tells_the_options_that_help(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("when,who,what\n2024-06-10,u,Buy\n")
+    ended = mpimport("n.csv", "--dry-run", cwd=tmp_path, env={})
+
+    assert ended.code == 1
+    for option in ("--event-field", "--time-field", "--distinct-id-field"):
+        assert option in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dry-run", "--audit", "e.ndjson"), "--audit e.ndjson"),
+        (("--dry-run", "--audit", "r", "--rejected", "r"), "--audit r"),
+        (("--sandbox", "--mapping", "m.toml", "--rejected", "m.toml"), "--rejected m.toml"),
+        (("--sandbox", "--set", "event=x"), "--event-name"),
+        (("--sandbox", "--drop", "properties"), "--drop properties"),
+        (("--sandbox", "--time-format", "%d.%m.%Y %H:%M %p"), "%p without %I"),
+        (("--sandbox", "--time-format", "%Y-%m-%d", "--timezone", "+02:00"), "--timezone"),
+    ],
+)
+def test_what_would_do_harm_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    before = write_ndjson(tmp_path / "e.ndjson", [good_event(1)]).read_bytes()
+    (tmp_path / "m.toml").write_text('drop = ["x"]\n')
+    ended = mpimport("e.ndjson", *options, cwd=tmp_path)
+
+    assert ended.code == 2, ended.err
+    assert words in ended.err
+    assert (tmp_path / "e.ndjson").read_bytes() == before
+
+
+def test_a_value_that_is_replaced_is_counted(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1, a=1, b=2), good_event(2, a=1)])
+    ended = mpimport("e.ndjson", "--sandbox", "--json", "--rename", "a=b", cwd=tmp_path)
+
+    assert ended.summary["mended"] == {"property_replaced": 1}
+
+
+def test_dotted_names_reach_everywhere(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1, geo={"n": "3", "m": {"x": 1, "y": 2, "z": 3}})])
+    [event] = imported(
+        tmp_path, "e.ndjson", "--type", "geo.n=number", "--keep", "geo.n", "--keep", "geo.m.x", "--keep", "geo.m.y",
+        "--insert-id-from", "geo.n,event",
+    )  # fmt: skip
+
+    assert event["properties"]["geo"] == {"n": 3, "m": {"x": 1, "y": 2}}
