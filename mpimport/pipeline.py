@@ -26,7 +26,7 @@ from mpimport.plan import Input, Plan
 from mpimport.records import Batch, Outcome, Waiting
 from mpimport.report import Progress
 
-QUEUED = 8  # batches that wait beside those under way; more gains nothing and costs memory
+QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
 QUIET_S = 10.0  # the same trouble is told once in so many seconds
 
 
