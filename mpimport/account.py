@@ -69,6 +69,8 @@ class Tally:
             known = self.reasons.get(code.code)
             if known:
                 known.count += 1
+                if known.source == reject.source and reject.number < known.number:  # batches settle in any order
+                    known.number, known.message = reject.number, code.message
             else:
                 self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message)
 

@@ -54,6 +54,14 @@ def test_reasons_are_counted_once_an_event_with_the_first_as_the_example() -> No
     assert [(code, found.count, found.number) for code, found in top_reasons(tally)] == [("a", 2, 3), ("b", 1, 3)]
 
 
+def test_the_example_of_a_reason_is_the_first_one_whatever_is_settled_first() -> None:
+    tally = Tally()
+    for number in (4000, 84, 900):
+        tally.add_valid(batch_of(0), (reject(number, "a"),))
+
+    assert [(found.count, found.number) for _, found in top_reasons(tally)] == [(3, 84)]
+
+
 @pytest.mark.parametrize(
     ("tally", "worst", "signal_number", "expected"),
     [
