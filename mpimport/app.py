@@ -23,6 +23,7 @@ from mpimport.errors import CannotWrite, UsageProblem
 from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
+from mpimport.keeper import conclude
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.normalise import Shaping
@@ -30,6 +31,7 @@ from mpimport.pacing import Backoff
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.report import Report
+from mpimport.resume import resume
 from mpimport.senders import Senders
 from mpimport.settings import Credentials, MapSettings, Settings, check, is_loopback
 from mpimport.settle import Settler, rejected_paths
@@ -154,6 +156,7 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
         base_url, auth, facts = _destination(settings, stack)
         place = target(ENDPOINTS[settings.send.endpoint], base_url, auth, strict=settings.send.strict)
         _introduce(settings, place, auth, inputs, report)
+        keeper, inputs = resume(settings, inputs, place.url, stack)
         senders = None if settings.run.dry_run else _senders(settings, place, auth, stack)
         audit = _audit(settings)
         summary = run(
@@ -166,15 +169,18 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
                     clock=time.time,
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
                 ),
-                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit=audit),
+                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper),
                 senders=senders,
                 workers=settings.send.workers,
                 report=report,
                 interrupt=interrupt,
                 destination=describe(settings, place, auth),
                 max_rejected=settings.run.max_rejected,
+                keeper=keeper,
             )
         )
+        if keeper is not None:
+            summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         return facts(summary)

@@ -28,7 +28,10 @@ DRAW_AFTER_S = 0.5  # a quick run shows no bar that flashes
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown."""
+    """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown.
+
+    `bytes_skipped` of them were read by an earlier run.
+    """
 
     bytes_read: int
     total_bytes: int | None
@@ -40,6 +43,7 @@ class Progress:
     seconds: float
     source: str = ""
     waiting: str = ""
+    bytes_skipped: int = 0
 
     @property
     def rate(self) -> float:
@@ -56,8 +60,8 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """The time that the rest should take at the speed so far."""
-        share = self.share
-        return self.seconds * (1 - share) / share if share else None
+        share, skipped = self.share, self.bytes_skipped / self.total_bytes if self.total_bytes else 0.0
+        return self.seconds * (1 - share) / (share - skipped) if share and share > skipped else None
 
 
 class Report(Protocol):
@@ -260,12 +264,15 @@ def route_logging(report: Report) -> Iterator[None]:
     handler = _Handler(report)
     logger = logging.getLogger("mpimport")
     logger.addHandler(handler)
-    propagate, logger.propagate = logger.propagate, False
+    propagate, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)  # the report chooses; the root logger would let warnings pass only
     try:
         yield
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
+        logger.setLevel(level)
 
 
 class _Handler(logging.Handler):

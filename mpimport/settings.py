@@ -126,13 +126,20 @@ class SendSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How the run as a whole behaves. `rejected`: the path of the rejected-events file, or None for the default."""
+    """How the run as a whole behaves. `rejected`: the path of the rejected-events file, or None for the default.
+
+    `keeps_checkpoint`: an interrupted run can be continued. `checkpoint`: where that is kept, None for the default;
+    `restart` forgets what is there.
+    """
 
     rejected: str | None = None
     max_rejected: MaxRejected | None = None
     dry_run: bool = False
     sandbox: bool = False
     audit: str | None = None
+    checkpoint: str | None = None
+    restart: bool = False
+    keeps_checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +228,8 @@ def _send_problems(send: SendSettings) -> Iterator[str]:
 def _run_problems(settings: Settings) -> Iterator[str]:
     if settings.run.sandbox and settings.send.url:
         yield "--sandbox and --url: the sandbox has an address of its own; leave one of them out"
+    if settings.run.checkpoint and not settings.run.keeps_checkpoint:
+        yield "--checkpoint and --no-checkpoint: one says where, the other not at all; leave one of them out"
     limit = settings.run.max_rejected
     if limit is not None and not limit.limit >= 0:
         yield f"--max-rejected {limit}: a number from 0 on, or a share from 0% to 100%"

@@ -64,6 +64,8 @@ class Given:
         self.resumable = resumable
         self.size: int | None = None
         self.consumed = 0
+        self.continued = False
+        self.skipped = 0
         self._texts = texts
 
     @contextmanager
