@@ -122,7 +122,7 @@ def go(
         )  # fmt: skip
         plan = Plan(
             inputs=inputs,
-            intake=Intake(max_events=batch, max_bytes=5000, geolocate=True, clock=lambda: NOW_S),
+            intake=Intake(max_events=batch, max_bytes=draw.choice([700, 5000]), geolocate=True, clock=lambda: NOW_S),
             settler=Settler(rejected_paths(chosen.run.rejected), lambda source: False, None, keeper),
             senders=Shuffled(route, draw),
             workers=4,
@@ -317,7 +317,7 @@ def test_a_named_checkpoint_of_another_destination_is_refused(here: Path) -> Non
 
 def test_restart_forgets_what_was_done(here: Path) -> None:
     job = write_import(here, "ndjson", 200)
-    server = interrupt(job.sources)
+    server = interrupt(job.sources, after=8)
     (here / "0.ndjson.rejected.ndjson").unlink()
     anew = replace(KEPT, run=replace(KEPT.run, restart=True))
     summary = go(job.sources, server, random.Random(1), anew)
