@@ -17,16 +17,21 @@ from mpimport.pacing import Budget, Cost
 from mpimport.records import Answer, Flow, HeldBy
 
 MINOR = 0.3  # ours: who has spent less of the limit than this, does not wait for it to come back
+QUIET = 3  # ours: requests under way, with which none waits for another
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that was let through. `paced_s`: seconds that it had to wait though nothing had failed."""
+    """A request that was let through. `paced_s`: seconds that it had to wait though nothing had failed.
+
+    `quiet`: hardly any other was under way.
+    """
 
     cost: Cost
     number: int
     period: int
     probe: bool
+    quiet: bool
     began: float
     paced_s: float
 
@@ -91,10 +96,11 @@ class Admission:
                 overloaded=answer in ("throttled", "overloaded", "lost"),
             )
             # What was refused was not counted; of what got no reply, nobody knows.
-            self._budget.settle(ticket.cost, now, took_s, counted=answer not in ("throttled", "overloaded"))
+            counted = answer not in ("throttled", "overloaded")
+            self._budget.settle(ticket.cost, now, took_s, counted=counted, quiet=ticket.quiet and answer == "taken")
             if answer == "throttled":
                 if self._gate.is_open:
-                    self._budget.share.throttled(self._budget.used(now))
+                    self._budget.share.throttled(self._budget.used(now), now)
                 self._gate.refused(now, period=ticket.period, after_s=after_s)
             elif answer == "taken":
                 if self._gate.passed(period=ticket.period):
@@ -144,7 +150,8 @@ class Admission:
     def _let_through(self, cost: Cost, now: float, paced_s: float) -> Ticket:
         self._budget.spend(cost)
         period, probe = self._gate.period, self._gate.enter()
-        return Ticket(cost, self._concurrency.enter(), period, probe, now, paced_s)
+        quiet = self._concurrency.under_way < QUIET
+        return Ticket(cost, self._concurrency.enter(), period, probe, quiet, now, paced_s)
 
     def _call_next(self) -> None:
         if self._queue:

@@ -35,7 +35,7 @@ class Budget:
 
     A request counts from when it is sent until a window after the server may have counted it last. When that
     was, is not known: at the latest when its reply came, less the quickest round trip, which the request that
-    takes its place needs, too. So at a steady latency nothing is lost, and no reply comes too early.
+    takes its place needs, too. So at a steady latency nothing is lost, and no request comes too early.
     """
 
     def __init__(self, max_events: float, max_bytes: float, window_s: float = 60.0) -> None:
@@ -74,14 +74,19 @@ class Budget:
         """Count a request that is sent now."""
         self._used = Cost(self._used.events + cost.events, self._used.nbytes + cost.nbytes)
 
-    def settle(self, cost: Cost, now: float, took_s: float, *, counted: bool) -> None:
-        """Note that its reply came. `counted`: the server may have counted it; otherwise it is given back."""
+    def settle(self, cost: Cost, now: float, took_s: float, *, counted: bool, quiet: bool = False) -> None:
+        """Note that its reply came. `counted`: the server may have counted it; otherwise it is given back.
+
+        `quiet`: hardly anything else was under way, so that what it took is a round trip, and no queue.
+        """
         if not counted:
             self._used = Cost(self._used.events - cost.events, self._used.nbytes - cost.nbytes)
             return
-        self._quickest_s = min(self._quickest_s, took_s)
+        if quiet:
+            self._quickest_s = min(self._quickest_s, took_s)
         piece_s = self.window_s / PIECES
-        until = ceil((now + self.window_s - self._quickest_s) / piece_s) * piece_s
+        round_trip_s = 0.0 if self._quickest_s == inf else self._quickest_s
+        until = ceil((now + self.window_s - round_trip_s) / piece_s) * piece_s
         if self._spent and until <= self._spent[-1].until:
             last = self._spent.pop()
             self._spent.append(_Spent(last.until, last.events + cost.events, last.nbytes + cost.nbytes))

@@ -11,6 +11,7 @@ from math import inf
 FAIR = 0.5  # who has more than half gives way to who has less; the rest is between the others
 GIVEN = 0.6  # of what is above that, the first time
 MARGIN = 0.02  # below what was spent when it was too much
+LONELY = 1.5  # windows without a 429, after which one is no competition yet: a request may have come a little early
 SAME = 0.02  # of the share: two 429s so close to each other say that what was given was not taken
 STEP = 0.001  # of the limit: the first step up, for who has half
 EAGER = 16.0  # times that for who has nothing, and the inverse for who has everything
@@ -32,6 +33,7 @@ class Share:
         self._window_s = window_s
         self._base = 1.0
         self._since = 0.0
+        self._last = -inf
         self._ceiling = 2.0  # none
         self._repeats = 0
 
@@ -52,11 +54,13 @@ class Share:
         """Whether everything is assumed."""
         return self._base >= 1.0
 
-    def throttled(self, used: float) -> None:
+    def throttled(self, used: float, now: float) -> None:
         """Learn from the first 429 after requests that were taken: `used` is the part that was spent, without it."""
         used = min(used, 1.0)
         self._repeats = self._repeats + 1 if abs(used - self._ceiling) <= SAME * used else 0
-        given = max(used - FAIR, 0.0) * GIVEN / 4.0**self._repeats
+        lonely = now - self._last > LONELY * self._window_s
+        given = 0.0 if lonely else max(used - FAIR, 0.0) * GIVEN / 4.0**self._repeats
+        self._last = now
         self._base = max(used * (1.0 - MARGIN) - given, 0.0)
         self._ceiling = used
         self._since = inf

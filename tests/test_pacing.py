@@ -28,7 +28,7 @@ def test_events_and_bytes_hold_both_at_once(cost: Cost) -> None:
         sent += 1
     assert sent == 9, "the tenth would not leave the headroom"
     assert budget.wait_s(cost, 0.0) == inf, "it is all under way"
-    budget.settle(cost, 1.0, 1.0, counted=True)
+    budget.settle(cost, 1.0, 1.0, counted=True, quiet=True)
     assert budget.wait_s(cost, 1.0) == pytest.approx(59.0, abs=60 / PIECES), "a round trip less than a window"
 
 
@@ -38,7 +38,7 @@ def test_zero_is_no_limit() -> None:
         assert budget.wait_s(Cost(10**9, 10**12), 0.0) == 0.0
         budget.spend(Cost(10**9, 10**12))
     assert budget.used(0.0) == 0.0
-    budget.share.throttled(0.0)
+    budget.share.throttled(0.0, 0.0)
     assert budget.wait_s(Cost(1, 1), 0.0) == 0.0
 
 
@@ -55,7 +55,7 @@ def test_more_than_there_is_goes_alone() -> None:
     assert budget.wait_s(Cost(50, 1), 0.0) == 0.0
     budget.spend(Cost(50, 1))
     assert budget.wait_s(Cost(50, 1), 1.0) == inf
-    budget.settle(Cost(50, 1), 1.0, 0.0, counted=True)
+    budget.settle(Cost(50, 1), 1.0, 0.0, counted=True, quiet=True)
     wait_s = budget.wait_s(Cost(50, 1), 1.0)
     assert wait_s == pytest.approx(60.0, abs=0.1)
     assert budget.wait_s(Cost(50, 1), 1.0 + wait_s) == 0.0
@@ -65,7 +65,7 @@ def test_a_million_requests_take_little_memory() -> None:
     budget = Budget(10**12, 0, 60.0)
     for number in range(100_000):
         budget.spend(Cost(1, 1))
-        budget.settle(Cost(1, 1), number / 2000, 0.01, counted=True)
+        budget.settle(Cost(1, 1), number / 2000, 0.01, counted=True, quiet=True)
     assert len(budget._spent) <= PIECES + 1
     assert budget.used(50.0) == pytest.approx(1e-7)
 
@@ -109,7 +109,7 @@ def test_a_server_that_counts_the_same_never_says_no(
         moment = now + way * took_s
         assert server.admit(events, 1)
         now += took_s
-        budget.settle(cost, now, took_s, counted=True)
+        budget.settle(cost, now, took_s, counted=True, quiet=True)
 
 
 def test_at_a_steady_latency_the_limit_is_used_but_for_the_headroom() -> None:
@@ -120,5 +120,5 @@ def test_at_a_steady_latency_the_limit_is_used_but_for_the_headroom() -> None:
         budget.spend(Cost(10, 1))
         sent += 10
         now += 0.05
-        budget.settle(Cost(10, 1), now, 0.05, counted=True)
+        budget.settle(Cost(10, 1), now, 0.05, counted=True, quiet=True)
     assert sent / 100_000 > 1 - HEADROOM - 0.005
