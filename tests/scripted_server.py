@@ -44,7 +44,8 @@ class Answer:
     the body are sent, of all that were announced. `endless`: the body never ends, as fast as it can be
     taken; with `drip_s` one byte each so many seconds. `drip_headers` does so with a header.
     `close`: close after the answer, without announcing it. `before` and `behind` are bytes that are sent around
-    the answer in the same write; `raw` is sent in its place, and then the connection is closed.
+    the answer in the same write; what is endless comes behind `behind`. `raw` is sent in the answer's place, and
+    then the connection is closed.
     """
 
     status: int = 200
@@ -192,7 +193,7 @@ class ScriptedServer:
             self._drip(stream, answer.drip_s)
             return False
         if answer.endless:
-            stream.sendall(start + b"\r\n")
+            stream.sendall(start + b"\r\n" + answer.behind)
             self._drip(stream, answer.drip_s)
             return False
         stream.sendall(start + b"\r\n" + (body if answer.cut is None else body[: answer.cut]) + answer.behind)

@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ def route_of(send: Callable[[bytes, Mapping[str, str]], Response], clock: FakeCl
     return Route(send=send, clock=clock, **options | more)
 
 
-def run(script: Sequence[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
+def run(script: Iterable[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
     """Deliver a batch against a script; give what came of it, what was sent, the clock, what was told."""
     clock: FakeClock = more.pop("clock", None) or FakeClock()
     send = ScriptedSend(script, clock=clock, takes_s=more.pop("takes_s", 0.0))
@@ -320,6 +320,24 @@ def test_events_that_the_server_never_counts_are_found_by_halving() -> None:
     sent = [event_indexes(body) for body in send.bodies]
     assert sent == [[*range(8)]] * 3 + [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4]] + [[5]] * 3 + [[6, 7]]
     assert clock.waits == [2, 4, 2, 4], "only the whole batch and the single event get another chance"
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(2, 40),
+    lost=st.sets(st.integers(0, 39), max_size=8),
+    troubles=st.lists(st.sampled_from(["lost", "lost", "503", "429", "reset"]), max_size=60),
+)
+def test_only_the_events_that_are_never_counted_are_refused(count: int, lost: set[int], troubles: list[str]) -> None:
+    lost = {index for index in lost if index < count}
+    steps: dict[str, Step] = {"lost": uncounted(*lost), "503": reply(503), "429": reply(429), "reset": Response(0)}
+    script = itertools.chain((steps[name] for name in troubles), itertools.repeat(uncounted(*lost)))
+    outcome, _, _, _ = run(script, count=count, give_up_after_s=20_000.0)
+    if 2 * len(lost) <= count:
+        assert {refusal.index for refusal in outcome.refusals} == lost
+        assert outcome.imported == count - len(lost)
+    else:
+        assert len(outcome.undelivered) == count
 
 
 def test_a_miscount_that_passes_costs_no_event() -> None:
