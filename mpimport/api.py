@@ -12,7 +12,7 @@ from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
 from mpimport.inputs import MappingsInput
 from mpimport.interrupt import Interrupt
-from mpimport.report import Progress
+from mpimport.progress import Progress
 from mpimport.settings import (
     BatchSettings,
     Credentials,

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_secret, project_token, service_account
-from mpimport.body import CONTENT_TYPES, ContentType, encode_body
-from mpimport.delivery import Route
 from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
 from mpimport.errors import CannotWrite, UsageProblem
@@ -26,15 +22,14 @@ from mpimport.interrupt import Interrupt
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.normalise import Shaping
-from mpimport.pacing import Backoff
+from mpimport.pacing import batch_limit
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.report import Report
-from mpimport.senders import Senders
+from mpimport.sending import budget_of, make_senders
 from mpimport.settings import Credentials, MapSettings, Settings, check, is_loopback
 from mpimport.settle import Settler, rejected_paths
 from mpimport.time_forms import TimeReader
-from mpimport.transport import Transport
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit
@@ -154,14 +149,15 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
         base_url, auth, facts = _destination(settings, stack)
         place = target(ENDPOINTS[settings.send.endpoint], base_url, auth, strict=settings.send.strict)
         _introduce(settings, place, auth, inputs, report)
-        senders = None if settings.run.dry_run else _senders(settings, place, auth, stack)
+        budget = budget_of(settings.send)
+        senders = None if settings.run.dry_run else make_senders(settings, place, auth, budget, stack)
         audit = _audit(settings)
         summary = run(
             Plan(
                 inputs=inputs,
                 intake=Intake(
-                    max_events=settings.batch.max_events,
-                    max_bytes=settings.batch.max_bytes,
+                    max_events=batch_limit(budget.max_events, settings.batch.max_events),
+                    max_bytes=batch_limit(budget.max_bytes, settings.batch.max_bytes),
                     geolocate=settings.batch.geolocate,
                     clock=time.time,
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
@@ -257,28 +253,6 @@ def describe(settings: Settings, place: Target, auth: Auth) -> str:
     if settings.send.url:
         return f"{project} at {place.url}"
     return f"{project}, region {settings.send.region.upper()} ({place.url})"
-
-
-def _senders(settings: Settings, place: Target, auth: Auth, stack: ExitStack) -> Senders:
-    send = settings.send
-    endpoint = ENDPOINTS[send.endpoint]
-    transport = Transport(place, auth, workers=send.workers, timeout_s=send.timeout_s)
-    stack.callback(transport.close)
-    low, high = send.backoff_jitter_s
-    route = Route(
-        send=transport.send,
-        classify=endpoint.classify if send.strict else endpoint.classify_lenient,
-        encode=partial(
-            encode_body, content_type=_CONTENT_TYPES[settings.batch.content_type], gzip_level=settings.batch.gzip_level
-        ),
-        give_up_after_s=send.give_up_after_s,
-        backoff=Backoff(send.backoff_base_s, send.backoff_max_s, low, high),
-        rng=random.Random(),  # noqa: S311  jitter, no secret
-    )
-    return Senders(route, send.workers)
-
-
-_CONTENT_TYPES: dict[str, ContentType] = {name: name for name in CONTENT_TYPES}
 
 
 def _keeps(inputs: Sequence[Input]) -> Callable[[str], bool]:

@@ -42,9 +42,8 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
 
     interrupt = Interrupt()
     problems: list[str] = []
-    settings = _settings(given, problems)
     with _noting(problems):
-        check_settings(settings)
+        check_settings(settings := _settings(given, problems))
     inputs, notes = _inputs(sources, settings, interrupt, problems, given["mapping"])
     if problems:
         raise UsageProblem(*problems)
@@ -104,6 +103,9 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             backoff_max_s=given["backoff_max"],
             backoff_jitter_s=given["backoff_jitter"],
             strict=not given["no_strict"],
+            max_events_per_s=given["max_events_per_second"],
+            max_bytes_per_minute=given["max_bytes_per_minute"],
+            rate_window_s=given["rate_window"],
         ),
         run=RunSettings(
             rejected=given["rejected"],
@@ -231,9 +233,7 @@ def _noting(problems: list[str]) -> Iterator[None]:
 
 
 def _level(given: Mapping[str, Any]) -> int:
-    if given["verbose"]:
-        return logging.DEBUG
-    return logging.WARNING if given["quiet"] else logging.INFO
+    return logging.DEBUG if given["verbose"] else logging.WARNING if given["quiet"] else logging.INFO
 
 
 def _tell(summary: Summary, given: Mapping[str, Any]) -> None:

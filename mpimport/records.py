@@ -125,13 +125,20 @@ class Partial:
     resend_rest: bool = False
 
 
+FailedAnswer: TypeAlias = Literal["throttled", "overloaded", "lost", "odd"]
+"""How a request failed: a 429; the server cannot cope; no reply came; a reply that makes no sense."""
+
+Answer: TypeAlias = Literal["taken"] | FailedAnswer
+"""What became of a request: "taken" when the server dealt with it, whatever it made of the events."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send the same again later. `after_s`: seconds the server asked for. `shared`: all senders wait."""
+    """Send the same again later. `after_s`: seconds the server asked for. `answer`: what kind of failure it is."""
 
     reason: str
     after_s: float | None = None
-    shared: bool = False
+    answer: FailedAnswer = "odd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,23 @@ class Waiting:
     delay_s: float
 
 
+HeldBy: TypeAlias = Literal["", "gate", "probe", "rate limit", "concurrency"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
+
+    `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
+    """
+
+    held_by: HeldBy = ""
+    hold_s: float | None = 0.0
+    share: float = 1.0
+    limit: int = 0
+    under_way: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """One event of a batch that the server refused: its index in the batch, its text, the reason."""
@@ -190,7 +214,8 @@ class Refusal:
 class Outcome:
     """What became of a batch. imported + len(refusals) + len(undelivered) == batch.count, always.
 
-    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None.
+    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None; with `bug`
+    what is fatal is a fault of ours.
     `nbytes`: uncompressed bytes of the imported events. `max_bytes`: a request limit that was learnt.
     """
 
@@ -204,3 +229,4 @@ class Outcome:
     retries: int = 0
     nbytes: int = 0
     max_bytes: int | None = None
+    bug: bool = False

@@ -14,6 +14,7 @@ from typing import Any
 from mpimport.records import (
     Accepted,
     Failed,
+    FailedAnswer,
     Fatal,
     Miscounted,
     Partial,
@@ -54,7 +55,7 @@ def classify(response: Response, count: int) -> Verdict:
     """
     status = response.status
     if status == 0:
-        return Retry(response.error or "no reply")
+        return Retry(response.error or "no reply", answer="lost")
     if status == 200:
         return _stored(response, count)
     if status == 400:
@@ -63,7 +64,7 @@ def classify(response: Response, count: int) -> Verdict:
         return _too_large(response)
     if status in RETRIED or status >= 500 or status < 300:
         wait_s = retry_after_s(response.headers)
-        return Retry(_told(response), after_s=wait_s, shared=status == 429)
+        return Retry(_told(response), after_s=wait_s, answer=_failed_answer(status))
     if status < 400:
         return Fatal(f"{_redirect(response)}; redirects are not followed with credentials: mend --url")
     mending = MENDING.get(status, "the server will not take requests like this: check --url and the credentials")
@@ -102,6 +103,12 @@ def clean_words(text: str, limit: int = MAX_WORDS) -> str:
     shown = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
     words = " ".join(shown.split())
     return words if len(words) <= limit else words[: limit - 1] + "…"
+
+
+def _failed_answer(status: int) -> FailedAnswer:
+    if status == 429:
+        return "throttled"
+    return "overloaded" if status >= 500 or status == 408 else "odd"
 
 
 def _stored(response: Response, count: int) -> Verdict:

@@ -110,7 +110,10 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class SendSettings:
-    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter)."""
+    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter).
+
+    `max_events_per_s` and `max_bytes_per_minute` hold on average over any `rate_window_s`; 0 is no limit.
+    """
 
     endpoint: str = "import"
     region: str = "us"
@@ -122,6 +125,9 @@ class SendSettings:
     backoff_max_s: float = 60.0
     backoff_jitter_s: tuple[float, float] = (1.0, 5.0)
     strict: bool = True
+    max_events_per_s: float = 30_000  # API documentation, "rate limits"
+    max_bytes_per_minute: float = 2e9  # API documentation, "rate limits"; uncompressed
+    rate_window_s: float = 60.0  # API documentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +219,14 @@ def _send_problems(send: SendSettings) -> Iterator[str]:
         yield f"--give-up-after {send.give_up_after_s:g}: 0 or more seconds"
     if not send.backoff_base_s <= send.backoff_max_s <= 86_400:
         yield f"--backoff-max {send.backoff_max_s:g}: at least --backoff-base ({send.backoff_base_s:g}), at most a day"
+    for name, value in (
+        ("--max-events-per-second", send.max_events_per_s),
+        ("--max-bytes-per-minute", send.max_bytes_per_minute),
+    ):
+        if not 0 <= value < float("inf"):
+            yield f"{name} {value:g}: 0 for no limit, or more"
+    if not 0 < send.rate_window_s <= 86_400:
+        yield f"--rate-window {send.rate_window_s:g}: more than 0 seconds, and at most a day"
     low, high = send.backoff_jitter_s
     if not 0 <= low <= high <= 86_400:
         yield f"--backoff-jitter {low:g} {high:g}: two numbers of seconds, the smaller one first"

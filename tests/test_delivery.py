@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from fakes import FakeClock, ScriptedSend, Step, batch_of, event_indexes, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpimport.admission import Admission
+from mpimport.backoff import Backoff
 from mpimport.brake import MAX_REFUSALS
-from mpimport.delivery import INTERNAL_ERROR, Route, deliver, deliver_safely
+from mpimport.delivery import Route, deliver, deliver_safely
 from mpimport.errors import Unbalanced
+from mpimport.gate import Gate
 from mpimport.ledger import Ledger
-from mpimport.pacing import Backoff
+from mpimport.pacing import Budget
 from mpimport.records import Batch, Failed, Outcome, Partial, Reason, Response, Verdict, Waiting
 from mpimport.replies import classify
 from mpimport.senders import InlineSenders, Senders
@@ -28,6 +32,7 @@ EVEN = Backoff(jitter_min_s=0, jitter_max_s=0)
 
 def route_of(send: Callable[[bytes, Mapping[str, str]], Response], clock: FakeClock, **more: Any) -> Route:
     options: dict[str, Any] = {"backoff": EVEN, "rng": random.Random(1), "classify": classify, "encode": plain}
+    options["admission"] = Admission(clock, gate=more.pop("gate", None) or Gate(EVEN))
     return Route(send=send, clock=clock, **options | more)
 
 
@@ -161,34 +166,55 @@ def test_retry_after_is_a_least_wait() -> None:
     assert clock.waits == [30, 4]
 
 
-def test_only_a_429_closes_the_gate_for_all() -> None:
-    clock = FakeClock()
-    route = route_of(ScriptedSend([reply(503)]), clock)
-    deliver(batch_of(2), route, lambda _: None)
-    assert route.gate.seconds_left(0.0) == 0.0
-    clock = FakeClock()
-    route = route_of(ScriptedSend([reply(429, retry_after="20")]), clock)
-    deliver(batch_of(2), route, lambda _: None)
-    assert route.gate.seconds_left(1000.0) == 20.0
+@pytest.mark.parametrize(
+    ("answer", "closed_s"),
+    [
+        (reply(503), 0),
+        (reply(503, retry_after="30"), 30),
+        (Response(0, error="timed out"), 0),
+        (reply(429), 2),
+        (reply(429, retry_after="20"), 20),
+    ],
+)
+def test_a_429_and_retry_after_close_the_gate_for_all(answer: Response, closed_s: float) -> None:
+    clock, gate = FakeClock(), Gate(EVEN)
+    held: list[float] = []
+    route = route_of(ScriptedSend([answer]), clock, gate=gate)
+    outcome = deliver(batch_of(2), route, lambda _: held.append(gate.hold_s(clock.now())))
+    assert outcome.imported == 2
+    assert held == [closed_s]
+    assert gate.is_open or answer.status != 429, "what was taken afterwards has opened it"
 
 
 def test_a_batch_that_was_not_yet_tried_waits_at_the_gate_however_long() -> None:
-    clock = FakeClock()
-    route = route_of(ScriptedSend(), clock, give_up_after_s=10.0)
-    route.gate.close_until(clock.now() + 3000)
-    outcome = deliver(batch_of(2), route, lambda _: None)
+    clock, gate = FakeClock(), Gate(EVEN)
+    gate.close_until(clock.now() + 3000)
+    outcome = deliver(batch_of(2), route_of(ScriptedSend(), clock, gate=gate, give_up_after_s=10.0), lambda _: None)
     assert outcome.imported == 2
     assert clock.waits == [3000]
 
 
 def test_a_batch_that_failed_gives_up_at_a_gate_that_opens_too_late() -> None:
-    clock = FakeClock()
-    gate_closer = route_of(ScriptedSend(), clock).gate
-    clock.on_wait = lambda: gate_closer.close_until(clock.now() + 500)
-    outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate_closer, give_up_after_s=100.0)
+    clock, gate = FakeClock(), Gate(EVEN)
+    clock.on_wait = lambda: gate.close_until(clock.now() + 500)
+    outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate, give_up_after_s=100.0)
     assert len(send.bodies) == 1
     assert outcome.undelivered == (0, 1, 2, 3)
-    assert outcome.gave_up is not None
+    assert (outcome.gave_up or "").endswith("all senders have to wait")
+
+
+def test_time_that_pacing_takes_is_no_time_of_failing() -> None:
+    clock = FakeClock()
+    budget = Budget(4, 0, 1000.0)
+    admission = Admission(clock, gate=Gate(EVEN), budget=budget)
+    send = ScriptedSend([stored(4), reply(503), reply(503), stored(4)], clock=clock)
+    route = replace(route_of(send, clock, give_up_after_s=10.0), admission=admission)
+    deliver(batch_of(4), route, lambda _: None)
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    assert outcome.imported == 4
+    assert max(clock.waits) > 900, "it was paced"
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    assert outcome.imported == 4
 
 
 def test_it_gives_up_when_the_next_wait_would_pass_the_time() -> None:
@@ -224,7 +250,7 @@ def test_a_fatal_reply_stops_everybody_before_the_next_request() -> None:
     route = route_of(send, clock)
     outcome = deliver(batch_of(4), route, lambda _: None)
     check(outcome)
-    assert route.halt.is_set()
+    assert route.admission.halt.is_set()
     assert outcome.fatal is not None
     assert "credentials" in outcome.fatal
     assert (outcome.imported, outcome.undelivered) == (2, (2, 3))
@@ -233,30 +259,34 @@ def test_a_fatal_reply_stops_everybody_before_the_next_request() -> None:
 
 
 def test_stopping_ends_a_wait_and_leaves_the_rest_undelivered() -> None:
-    halt = threading.Event()
-    clock = FakeClock(on_wait=halt.set)
-    outcome, send, _, _ = run([reply(503)], clock=clock, halt=halt)
+    clock = FakeClock()
+    send = ScriptedSend([reply(503)])
+    route = route_of(send, clock)
+    clock.on_wait = route.admission.stop
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    check(outcome)
     assert len(send.bodies) == 1
     assert (outcome.undelivered, outcome.gave_up, outcome.fatal) == ((0, 1, 2, 3), None, None)
 
 
 def test_a_request_that_is_under_way_is_finished_when_it_stops() -> None:
-    halt = threading.Event()
-
     def stopped_meanwhile(body: bytes) -> Response:
-        halt.set()
+        route.admission.stop()
         return stored(body.count(b"\n"))
 
-    outcome, send, _, _ = run([reply(413), stopped_meanwhile], halt=halt)
+    send = ScriptedSend([reply(413), stopped_meanwhile])
+    route = route_of(send, FakeClock())
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    check(outcome)
     assert (outcome.imported, outcome.undelivered) == (2, (2, 3))
     assert len(send.bodies) == 2
 
 
 def test_stopping_ends_the_wait_at_the_gate() -> None:
-    halt = threading.Event()
-    clock = FakeClock(on_wait=halt.set)
-    route = route_of(ScriptedSend(), clock, halt=halt)
-    route.gate.close_until(clock.now() + 50)
+    clock, gate = FakeClock(), Gate(EVEN)
+    route = route_of(ScriptedSend(), clock, gate=gate)
+    clock.on_wait = route.admission.stop
+    gate.close_until(clock.now() + 50)
     outcome = deliver(batch_of(2), route, lambda _: None)
     assert (outcome.requests, outcome.undelivered) == (0, (0, 1))
 
@@ -274,8 +304,9 @@ def test_a_bug_loses_no_event_and_is_told_as_one(part: str, caplog: pytest.LogCa
     outcome = deliver_safely(batch_of(3), route, lambda _: None)
     check(outcome)
     assert outcome.undelivered == (0, 1, 2)
-    assert outcome.fatal == f"{INTERNAL_ERROR} while sending batch 1: ZeroDivisionError: a bug"
-    assert route.halt.is_set()
+    assert outcome.fatal == "internal error while sending batch 1: ZeroDivisionError: a bug"
+    assert outcome.bug
+    assert route.admission.halt.is_set()
     assert "Traceback" in caplog.text
 
 
@@ -300,7 +331,7 @@ def test_an_account_that_does_not_balance_counts_nothing_as_imported(
     route = route_of(ScriptedSend(), FakeClock())
     with pytest.raises(Unbalanced, match="3 events went in, 0 came out"):
         deliver(batch_of(3), route, lambda _: None)
-    route.halt.clear()
+    route.admission.halt.clear()
     outcome = deliver_safely(batch_of(3), route, lambda _: None)
     check(outcome)
     assert outcome.undelivered == (0, 1, 2)
@@ -366,7 +397,7 @@ def test_a_server_that_refuses_everything_stops_the_run(answer: Response) -> Non
     outcomes = [deliver(batch_of(200, seq=seq), route, lambda _: None) for seq in range(100)]
     for outcome in outcomes:
         check(outcome)
-    assert route.halt.is_set()
+    assert route.admission.halt.is_set()
     assert len(send.bodies) <= 2 * MAX_REFUSALS + 8, "eight halvings make one event of 200"
     (fatal,) = [outcome.fatal for outcome in outcomes if outcome.fatal]
     assert fatal.startswith("the server refused every request of late")
@@ -378,7 +409,7 @@ def test_a_server_that_refuses_everything_stops_the_run(answer: Response) -> Non
 def test_a_server_that_takes_some_or_names_what_it_refuses_is_not_stopped(good: Response) -> None:
     route = route_of(ScriptedSend(([reply(400, {"error": "no"})] * (MAX_REFUSALS - 1) + [good]) * 4), FakeClock())
     outcomes = [deliver(batch_of(1, seq=seq), route, lambda _: None) for seq in range(4 * MAX_REFUSALS)]
-    assert not route.halt.is_set()
+    assert not route.admission.halt.is_set()
     assert [outcome.fatal for outcome in outcomes if outcome.fatal] == []
 
 
@@ -480,7 +511,7 @@ def test_whatever_the_server_does_every_event_is_in_exactly_one_place(
     if outcome.undelivered:
         assert outcome.gave_up or outcome.fatal
     if outcome.fatal:
-        assert route.halt.is_set()
+        assert route.admission.halt.is_set()
     assert len(told) >= outcome.retries
     assert all(wait_s <= max(patience_s, 65.0) for wait_s in clock.waits)
 

@@ -147,14 +147,17 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         Split(answers(413, "request exceeds max limit of 2097152 bytes"), 2_097_152),
     ),
     "413, HTML": (reply(413, b"<h1>too large</h1>"), 2, Split(answers(413, "too large"), TOO_LARGE)),
-    "429": (reply(429, {"error": "slow down"}), 2, Retry(answers(429, "slow down"), None, shared=True)),
-    "429, Retry-After": (reply(429, retry_after="7"), 2, Retry("the server answers 429", 7.0, shared=True)),
-    "503, Retry-After": (reply(503, retry_after="7"), 2, Retry("the server answers 503", 7.0)),
-    "no reply": (Response(0, error="connection refused"), 2, Retry("connection refused")),
-    "no reply, no words": (Response(0), 2, Retry("no reply")),
-    "502, HTML": (reply(502, HTML), 2, Retry(answers(502, "502 Bad Gateway nginx"))),
-    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (408, 425, 500, 502, 503, 504)},
-    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (100, 202, 204, 299, 507, 599)},
+    "429": (reply(429, {"error": "slow down"}), 2, Retry(answers(429, "slow down"), None, answer="throttled")),
+    "429, Retry-After": (reply(429, retry_after="7"), 2, Retry("the server answers 429", 7.0, answer="throttled")),
+    "503, Retry-After": (reply(503, retry_after="7"), 2, Retry("the server answers 503", 7.0, answer="overloaded")),
+    "no reply": (Response(0, error="connection refused"), 2, Retry("connection refused", answer="lost")),
+    "no reply, no words": (Response(0), 2, Retry("no reply", answer="lost")),
+    "502, HTML": (reply(502, HTML), 2, Retry(answers(502, "502 Bad Gateway nginx"), answer="overloaded")),
+    **{
+        str(code): (reply(code), 2, Retry(f"the server answers {code}", answer="overloaded"))
+        for code in (408, 500, 502, 503, 504, 507, 599)
+    },
+    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (100, 202, 204, 299, 425)},
 }
 
 

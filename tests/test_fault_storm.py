@@ -15,7 +15,8 @@ from mpimport.sandbox import Sandbox, SandboxConfig
 
 EVENTS = 200_000
 BATCH_SIZE = 250
-SENDING = ("--batch-size", str(BATCH_SIZE), "--timeout", "20", *QUICK_BACKOFF)
+UNPACED = ("--max-events-per-second", "0", "--max-bytes-per-minute", "0")
+SENDING = ("--batch-size", str(BATCH_SIZE), "--timeout", "20", *UNPACED, *QUICK_BACKOFF)
 UNPROCESSED = ("429", "500", "502", "503", "reset", "garbage")
 PROCESSED = ("reset-after", "cut")
 STORM = (*((kind, 0.022) for kind in (*UNPROCESSED, *PROCESSED)), ("slow", 0.024))  # 20 % together

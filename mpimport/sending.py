@@ -1,0 +1,52 @@
+"""Settings -> the parts that send: budget, gate, transport, senders. Knows neither events nor files."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from functools import partial
+
+from mpimport.admission import Admission
+from mpimport.auth import Auth
+from mpimport.backoff import Backoff
+from mpimport.body import CONTENT_TYPES, ContentType, encode_body
+from mpimport.concurrency import Concurrency
+from mpimport.delivery import Route
+from mpimport.endpoints import ENDPOINTS, Target
+from mpimport.gate import Gate
+from mpimport.pacing import Budget
+from mpimport.senders import Senders
+from mpimport.settings import SendSettings, Settings
+from mpimport.transport import Transport
+
+
+def budget_of(send: SendSettings) -> Budget:
+    """Give what may be sent in a window."""
+    window_s = send.rate_window_s
+    return Budget(send.max_events_per_s * window_s, send.max_bytes_per_minute * window_s / 60, window_s)
+
+
+def make_senders(settings: Settings, place: Target, auth: Auth, budget: Budget, stack: ExitStack) -> Senders:
+    """Start the senders; their connections are closed with the stack. UsageProblem: no connection can be made."""
+    send = settings.send
+    endpoint = ENDPOINTS[send.endpoint]
+    transport = Transport(place, auth, workers=send.workers, timeout_s=send.timeout_s)
+    stack.callback(transport.close)
+    low, high = send.backoff_jitter_s
+    backoff = Backoff(send.backoff_base_s, send.backoff_max_s, low, high)
+    rng = random.Random()  # noqa: S311  jitter, no secret
+    route = Route(
+        send=transport.send,
+        classify=endpoint.classify if send.strict else endpoint.classify_lenient,
+        encode=partial(
+            encode_body, content_type=_CONTENT_TYPES[settings.batch.content_type], gzip_level=settings.batch.gzip_level
+        ),
+        give_up_after_s=send.give_up_after_s,
+        backoff=backoff,
+        admission=Admission(gate=Gate(backoff, rng), concurrency=Concurrency(send.workers), budget=budget),
+        rng=rng,
+    )
+    return Senders(route, send.workers)
+
+
+_CONTENT_TYPES: dict[str, ContentType] = {name: name for name in CONTENT_TYPES}
