@@ -15,6 +15,7 @@ from typing import TypeAlias
 from mpimport.admission import Admission, Ticket
 from mpimport.backoff import Backoff
 from mpimport.body import Lines, Part
+from mpimport.brake import Brake
 from mpimport.clock import Clock, SystemClock
 from mpimport.errors import Unbalanced
 from mpimport.ledger import Ledger
@@ -24,6 +25,7 @@ from mpimport.records import (
     Answer,
     Batch,
     Fatal,
+    Miscounted,
     Outcome,
     Partial,
     Refused,
@@ -35,6 +37,7 @@ from mpimport.records import (
 )
 
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
+MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are not counted are looked for
 
 Notify: TypeAlias = Callable[[Waiting], None]
 
@@ -60,6 +63,7 @@ class Route:
     backoff: Backoff = field(default_factory=Backoff)
     clock: Clock = field(default_factory=SystemClock)
     admission: Admission = field(default_factory=Admission)
+    brake: Brake = field(default_factory=Brake)
     rng: random.Random = field(default_factory=random.Random)
 
 
@@ -101,6 +105,8 @@ class _Delivery:
         self.failures = 0  # in a row
         self.failing_since: float | None = None
         self.failed_s = 0.0  # before that
+        self.miscounts = 0  # in a row
+        self.searching = False  # for the events that the server does not count
 
     def run(self) -> None:
         """Send part after part until nothing is left to do, or to hope for."""
@@ -152,21 +158,53 @@ class _Delivery:
             self.route.admission.leave(ticket, answer, after_s)
         return verdict
 
-    def _settle(self, part: Part, verdict: Accepted | Partial | Split | Refused | Retry) -> Retry | None:
+    def _settle(self, part: Part, verdict: Accepted | Partial | Split | Miscounted | Refused | Retry) -> Retry | None:
         """Enter the verdict into the ledger; give the reason to send again later, if there is one."""
+        self.miscounts = self.miscounts + 1 if isinstance(verdict, Miscounted) else 0
         match verdict:
             case Accepted():
                 self.ledger.store(part)
+                self.route.brake.settled()
             case Partial(failed, resend_rest):
                 self.ledger.store_but(part, failed, resend_rest=resend_rest)
+                self.route.brake.settled()
                 return Retry(DISAGREES) if resend_rest else None
             case Split(reason, max_bytes):
-                self.ledger.cut(part, reason, max_bytes)
+                self._cut(part, reason, max_bytes)
+            case Miscounted(reason, stored):
+                if not self._is_worth_cutting(part, stored):
+                    return Retry(reason)
+                self.searching = True
+                self._cut(part, reason, None)
             case Refused(reason):
                 self.ledger.refuse(part, reason)
+                self._refused(reason)
             case Retry():
                 return verdict
         return None
+
+    def _is_worth_cutting(self, part: Part, stored: int) -> bool:
+        """Whether it is a few events that the server leaves out, again and again, rather than the server's own trouble.
+
+        Once they are being looked for, only a single event is given another chance.
+        """
+        if self.searching and len(part.indexes) > 1:
+            return True
+        return self.miscounts >= MAX_MISCOUNTS and (self.searching or 2 * stored >= len(part.indexes))
+
+    def _cut(self, part: Part, reason: str, max_bytes: int | None) -> None:
+        self.ledger.cut(part, reason, max_bytes)
+        if len(part.indexes) == 1:
+            self._refused(reason)
+
+    def _refused(self, reason: str) -> None:
+        """Stop the run when nothing but refusals comes back: then it is not about the events."""
+        if self.route.brake.refused():
+            self.route.admission.stop()
+            self.fatal = (
+                "the server refused every request of late, whatever was in it, and stored nothing: check --url and "
+                f"what stands between here and the server, then run the same command again; the last time: {reason}"
+            )
 
     def _recovered(self) -> None:
         if self.failing_since is not None:

@@ -150,6 +150,14 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Miscounted:
+    """The server says that it stored `stored` of the events, fewer than all, and does not say which."""
+
+    reason: str
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The whole request was refused for good: every event of it is a reject with these words."""
 
@@ -163,7 +171,7 @@ class Fatal:
     reason: str
 
 
-Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Refused | Fatal"
+Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Miscounted | Refused | Fatal"
 
 
 @dataclass(frozen=True, slots=True)

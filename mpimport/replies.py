@@ -16,6 +16,7 @@ from mpimport.records import (
     Failed,
     FailedAnswer,
     Fatal,
+    Miscounted,
     Partial,
     Refused,
     Response,
@@ -26,6 +27,8 @@ from mpimport.records import (
 
 MAX_WORDS = 300  # characters of the server's that are quoted
 MAX_RETRY_AFTER_S = 3600.0
+MAX_COUNT = 10**12  # what is larger counts nothing, and is not worth quoting
+UNDOCUMENTED = "not the documented reply to an import"
 TOO_LARGE = 0  # as Split.max_bytes: too large, but the server did not say what would fit
 
 RETRIED = frozenset({408, 425, 429})  # of the 4xx; every 5xx is retried
@@ -73,11 +76,11 @@ def classify_lenient(response: Response, count: int) -> Verdict:
 
     Halving finds them: what is left alone and is not stored, was dropped.
     """
-    number = _stored_number(_json_of(response)) if response.status == 200 else None
-    if number is None or not 0 <= number < count:
-        return classify(response, count)
+    verdict = classify(response, count)
+    if not isinstance(verdict, Miscounted):
+        return verdict
     if count > 1:
-        return Split(f"the server stored {number:,} of {count:,} and does not say which")
+        return Split(f"the server stored {verdict.stored:,} of {count:,} and does not say which")
     return Refused("the server dropped the event and does not say why; without --no-strict it does")
 
 
@@ -111,26 +114,37 @@ def _failed_answer(status: int) -> FailedAnswer:
 def _stored(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
     number = _stored_number(reply)
+    failed = _failed_records(reply, count)
+    if number is None or failed is None or reply.get("code", 200) != 200 or reply.get("status", "OK") != "OK":
+        return Retry(f"{UNDOCUMENTED}: {_told(response)}")
+    if failed:
+        return _partial(failed, number, count)
     if number == count:
         return Accepted()
-    if number is None:
-        return Retry(f"not the documented reply to an import: {_told(response)}")
-    failed = _failed_records(reply, count)
-    if failed and number == count - len(failed):
-        return Partial(failed)
-    return Retry(f"the server says it stored {number:,} of {count:,}")
+    words = f"the server says it stored {number:,} of {count:,}"
+    return Miscounted(words, number) if 0 <= number < count else Retry(words)
 
 
 def _invalid(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
+    number = _stored_number(reply)
     failed = _failed_records(reply, count)
+    if failed:
+        return _partial(failed, number, count)
+    words = _told(response)
     if failed is None:
-        words = f"the server's list of failed records makes no sense: {_told(response)}"
-        return Split(words) if count > 1 else Refused(words)
-    if not failed:
-        return Refused(_told(response))
-    agrees = _stored_number(reply) == count - len(failed)
-    return Partial(failed, resend_rest=not agrees and len(failed) < count)
+        words = f"the server's list of failed records makes no sense: {words}"
+    elif not reply:  # not the server's own: something on the way may mind one of the events
+        words = f"{UNDOCUMENTED}: {words}"
+    elif number:
+        words = f"the server says it stored {number:,} of {count:,} and does not name the failed: {words}"
+    else:
+        return Refused(words)
+    return Split(words) if count > 1 else Refused(words)
+
+
+def _partial(failed: tuple[Failed, ...], number: int | None, count: int) -> Partial:
+    return Partial(failed, resend_rest=number != count - len(failed) and len(failed) < count)
 
 
 def _too_large(response: Response) -> Split:
@@ -165,7 +179,7 @@ def _failed_records(reply: Mapping[str, Any], count: int) -> tuple[Failed, ...] 
 
 def _stored_number(reply: Mapping[str, Any]) -> int | None:
     number = reply.get("num_records_imported")
-    return number if type(number) is int else None
+    return number if type(number) is int and abs(number) <= MAX_COUNT else None  # a bool is an int, but no number
 
 
 def _json_of(response: Response) -> dict[str, Any]:

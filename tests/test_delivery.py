@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from mpimport.admission import Admission
 from mpimport.backoff import Backoff
+from mpimport.brake import MAX_REFUSALS
 from mpimport.delivery import Route, deliver, deliver_safely
 from mpimport.errors import Unbalanced
 from mpimport.gate import Gate
@@ -34,7 +36,7 @@ def route_of(send: Callable[[bytes, Mapping[str, str]], Response], clock: FakeCl
     return Route(send=send, clock=clock, **options | more)
 
 
-def run(script: Sequence[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
+def run(script: Iterable[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
     """Deliver a batch against a script; give what came of it, what was sent, the clock, what was told."""
     clock: FakeClock = more.pop("clock", None) or FakeClock()
     send = ScriptedSend(script, clock=clock, takes_s=more.pop("takes_s", 0.0))
@@ -335,9 +337,86 @@ def test_an_account_that_does_not_balance_counts_nothing_as_imported(
     assert outcome.undelivered == (0, 1, 2)
 
 
+def uncounted(*lost: int) -> Callable[[bytes], Response]:
+    """Give a step that answers 200 and never counts these events."""
+    return lambda body: stored(sum(index not in lost for index in event_indexes(body)))
+
+
+def test_events_that_the_server_never_counts_are_found_by_halving() -> None:
+    outcome, send, clock, _ = run([uncounted(5)] * 99, count=8)
+    assert [(refusal.index, refusal.reason) for refusal in outcome.refusals] == [
+        (5, Reason("server_refused", "the server says it stored 0 of 1"))
+    ]
+    assert outcome.imported == 7
+    sent = [event_indexes(body) for body in send.bodies]
+    assert sent == [[*range(8)]] * 3 + [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4]] + [[5]] * 3 + [[6, 7]]
+    assert clock.waits == [2, 4, 2, 4], "only the whole batch and the single event get another chance"
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(2, 40),
+    lost=st.sets(st.integers(0, 39), max_size=8),
+    troubles=st.lists(st.sampled_from(["lost", "lost", "503", "429", "reset"]), max_size=60),
+)
+def test_only_the_events_that_are_never_counted_are_refused(count: int, lost: set[int], troubles: list[str]) -> None:
+    lost = {index for index in lost if index < count}
+    steps: dict[str, Step] = {"lost": uncounted(*lost), "503": reply(503), "429": reply(429), "reset": Response(0)}
+    script = itertools.chain((steps[name] for name in troubles), itertools.repeat(uncounted(*lost)))
+    outcome, _, _, _ = run(script, count=count, give_up_after_s=20_000.0)
+    if 2 * len(lost) <= count:
+        assert {refusal.index for refusal in outcome.refusals} == lost
+        assert outcome.imported == count - len(lost)
+    else:
+        assert len(outcome.undelivered) == count
+
+
+def test_a_miscount_that_passes_costs_no_event() -> None:
+    outcome, send, clock, told = run([stored(3), stored(2)])
+    assert (outcome.imported, len(send.bodies), clock.waits) == (4, 3, [2, 4])
+    assert told[0].reason == "the server says it stored 3 of 4"
+
+
+def test_miscounts_are_counted_in_a_row() -> None:
+    outcome, send, _, _ = run([stored(3), stored(3), reply(503), stored(3), stored(3)])
+    assert (outcome.imported, len(send.bodies)) == (4, 6)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_server_that_counts_nothing_is_not_about_the_events(count: int) -> None:
+    outcome, send, _, _ = run([stored(0)] * 99, count=count, give_up_after_s=61.0)
+    assert (outcome.imported, outcome.refusals, len(outcome.undelivered)) == (0, (), count)
+    assert len(send.bodies) == 5
+    assert (outcome.gave_up or "").endswith(f"the server says it stored 0 of {count}")
+
+
+@pytest.mark.parametrize("answer", [reply(413), failed([9999], 0), reply(400, b"<html>"), reply(400, {"error": "no"})])
+def test_a_server_that_refuses_everything_stops_the_run(answer: Response) -> None:
+    send = ScriptedSend(itertools.repeat(answer))
+    route = route_of(send, FakeClock())
+    outcomes = [deliver(batch_of(200, seq=seq), route, lambda _: None) for seq in range(100)]
+    for outcome in outcomes:
+        check(outcome)
+    assert route.admission.halt.is_set()
+    assert len(send.bodies) <= 2 * MAX_REFUSALS + 8, "eight halvings make one event of 200"
+    (fatal,) = [outcome.fatal for outcome in outcomes if outcome.fatal]
+    assert fatal.startswith("the server refused every request of late")
+    assert fatal.endswith(outcomes[0].refusals[0].reason.message)
+    assert sum(len(outcome.undelivered) for outcome in outcomes) >= 200 * 49
+
+
+@pytest.mark.parametrize("good", [stored(1), failed([0], 0)])
+def test_a_server_that_takes_some_or_names_what_it_refuses_is_not_stopped(good: Response) -> None:
+    route = route_of(ScriptedSend(([reply(400, {"error": "no"})] * (MAX_REFUSALS - 1) + [good]) * 4), FakeClock())
+    outcomes = [deliver(batch_of(1, seq=seq), route, lambda _: None) for seq in range(4 * MAX_REFUSALS)]
+    assert not route.admission.halt.is_set()
+    assert [outcome.fatal for outcome in outcomes if outcome.fatal] == []
+
+
 KINDS = [
     *["accept"] * 6,
     *["accept", "partial", "partial_lie", "nonsense", "fewer", "split", "split_named", "split_lie", "refuse"],
+    *["more", "less_than_none", "uncounted", "contradiction", "named_and_counted", "page_400", "claim_400"],
     *["429", "503", "timeout", "garbage", "html", "fatal", "bug"],
 ]
 
@@ -371,28 +450,46 @@ class StormySend:
                     return failed(bad, self.draw(st.none() | st.integers(count - len(set(bad)) + 1, count + 9)))
                 self.accepted.update(set(indexes) - {indexes[position] for position in bad})
                 return failed(bad, count - len(set(bad)))
-            case "nonsense":
-                self.refused.update(indexes if count == 1 else [])
-                return failed([0, self.draw(st.sampled_from([count, -1, None, True, "0", 0.0]))], 0)
-            case "fewer":
-                return stored(self.draw(st.integers(0, count - 1)))
-            case "split" | "split_named" | "split_lie":
-                self.refused.update(indexes if count == 1 else [])
-                limit = {"split": 0, "split_named": size - 1, "split_lie": size * 2}[kind]
-                return reply(413, {"error": f"request exceeds max limit of {limit} bytes"} if limit else None)
+            case "named_and_counted":
+                self.refused.add(indexes[0])
+                return reply(200, {"num_records_imported": count, "failed_records": [{"index": 0}]})
             case "refuse":
                 self.refused.update(indexes)
                 return reply(400, {"error": "no"})
             case "bug":
                 raise RuntimeError("a bug")
-        return {
-            "429": reply(429, retry_after=self.draw(st.sampled_from(["", "3", "-1", "1e9", "500"]))),
-            "503": reply(503),
-            "timeout": Response(0, error="timed out"),
-            "garbage": reply(200, b'{"code":200,'),
-            "html": reply(200, b"<html>hello</html>"),
-            "fatal": reply(401),
-        }[kind]
+        return (
+            self.cutting(kind, indexes, size)
+            or {
+                "429": reply(429, retry_after=self.draw(st.sampled_from(["", "3", "-1", "1e9", "500"]))),
+                "503": reply(503),
+                "timeout": Response(0, error="timed out"),
+                "garbage": reply(200, b'{"code":200,'),
+                "html": reply(200, b"<html>hello</html>"),
+                "more": stored(count + 1),
+                "less_than_none": stored(-count),
+                "contradiction": reply(200, {"code": 500, "num_records_imported": count}),
+                "fatal": reply(401),
+            }[kind]
+        )
+
+    def cutting(self, kind: str, indexes: list[int], size: int) -> Response | None:
+        """Give a reply after which a batch may be cut: what is alone in its request may be refused."""
+        count = len(indexes)
+        answers: dict[str, Callable[[], Response]] = {
+            "nonsense": lambda: failed([0, self.draw(st.sampled_from([count, -1, None, True, "0", 0.0]))], 0),
+            "fewer": lambda: stored(self.draw(st.integers(0, count - 1))),
+            "uncounted": lambda: stored(count - 1),
+            "page_400": lambda: reply(400, b"<html>"),
+            "claim_400": lambda: reply(400, {"num_records_imported": count}),
+            "split": lambda: reply(413),
+            "split_named": lambda: reply(413, {"error": f"request exceeds max limit of {size - 1} bytes"}),
+            "split_lie": lambda: reply(413, {"error": f"request exceeds max limit of {size * 2} bytes"}),
+        }
+        if kind not in answers:
+            return None
+        self.refused.update(indexes if count == 1 else [])
+        return answers[kind]()
 
 
 @settings(max_examples=400)

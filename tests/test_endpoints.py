@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mpimport.auth import project_secret, project_token, service_account
 from mpimport.endpoints import ENDPOINTS, REGIONS, target
 from mpimport.errors import UsageProblem
-from mpimport.records import Accepted, Failed, Fatal, Partial, Refused, Response, Retry, Split, Verdict
-from mpimport.replies import TOO_LARGE, classify, classify_lenient, clean_words, retry_after_s
+from mpimport.records import Accepted, Failed, Fatal, Miscounted, Partial, Refused, Response, Retry, Split, Verdict
+from mpimport.replies import TOO_LARGE, UNDOCUMENTED, classify, classify_lenient, clean_words, retry_after_s
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
 MESSAGE = "'properties.time' is invalid"
@@ -37,8 +37,31 @@ def nonsense(count: int, *indexes: object) -> tuple[Response, int, Verdict]:
 
 TABLE: dict[str, tuple[Response, int, Verdict]] = {
     "all stored": (stored(2000), 2000, Accepted()),
-    "fewer stored": (stored(1999), 2000, Retry("the server says it stored 1,999 of 2,000")),
+    "fewer stored": (stored(1999), 2000, Miscounted("the server says it stored 1,999 of 2,000", 1999)),
+    "none stored": (stored(0), 1, Miscounted("the server says it stored 0 of 1", 0)),
     "more stored": (stored(3), 2, Retry("the server says it stored 3 of 2")),
+    "less than none stored": (stored(-2), 2, Retry("the server says it stored -2 of 2")),
+    "a number that counts nothing": (
+        reply(200, {"error": "odd", "num_records_imported": 10**13}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "a number with a point": (
+        reply(200, {"error": "odd", "num_records_imported": 2.0}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, but another code": (
+        reply(200, {"code": 500, "error": "odd", "num_records_imported": 2}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, but another status": (
+        reply(200, {"error": "odd", "num_records_imported": 2, "status": "Bad Request"}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, nothing else said": (reply(200, {"num_records_imported": 2}), 2, Accepted()),
     "a number as text": (
         stored("2"),
         2,
@@ -72,6 +95,16 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         2,
         Partial((Failed(1, None, "m"),)),
     ),
+    "200 that names the failed and counts them too": (
+        reply(200, {"num_records_imported": 2, "failed_records": [{"index": 1, "message": "m"}]}),
+        2,
+        Partial((Failed(1, None, "m"),), resend_rest=True),
+    ),
+    "200 with a list that makes no sense": (
+        reply(200, {"num_records_imported": 2, "error": "odd", "failed_records": [{"index": 2}]}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
     "200, empty": (reply(200), 1, Retry("not the documented reply to an import: the server answers 200")),
     "some failed": (failed([0, 3], 1998), 2000, Partial(bad(0, 3))),
     "all failed": (failed([0, 1], 0), 2, Partial(bad(0, 1))),
@@ -97,11 +130,17 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         2,
         Split("the server's list of failed records makes no sense: the server answers 400: e"),
     ),
-    "400, none named": (failed([], 2, error="bad request"), 2, Refused(answers(400, "bad request"))),
+    "400, none named": (failed([], 0, error="bad request"), 2, Refused(answers(400, "bad request"))),
     "400, null": (reply(400, {"error": "e", "failed_records": None}), 2, Refused(answers(400, "e"))),
-    "400, HTML": (reply(400, HTML), 2, Refused(answers(400, "502 Bad Gateway nginx"))),
-    "400, a JSON list": (reply(400, [1]), 2, Refused(answers(400, "[1]"))),
-    "400, empty": (reply(400), 2, Refused("the server answers 400")),
+    "400, none named, some stored": (
+        failed([], 1, error="e"),
+        2,
+        Split("the server says it stored 1 of 2 and does not name the failed: the server answers 400: e"),
+    ),
+    "400, HTML": (reply(400, HTML), 2, Split(f"{UNDOCUMENTED}: {answers(400, '502 Bad Gateway nginx')}")),
+    "400, HTML, one event": (reply(400, HTML), 1, Refused(f"{UNDOCUMENTED}: {answers(400, '502 Bad Gateway nginx')}")),
+    "400, a JSON list": (reply(400, [1]), 2, Split(f"{UNDOCUMENTED}: {answers(400, '[1]')}")),
+    "400, empty": (reply(400), 2, Split(f"{UNDOCUMENTED}: the server answers 400")),
     "413, limit named": (
         reply(413, {"code": 413, "error": "request exceeds max limit of 2097152 bytes"}),
         2000,

@@ -331,7 +331,24 @@ def test_an_account_that_does_not_balance_is_told_as_a_bug(tmp_path: Path) -> No
 
 
 REPLIES = st.sampled_from(
-    ["ok", "ok", "ok", "429", "503", "500", "reset", "html", "lie", "partial", "400", "413", "junk"]
+    [
+        "ok",
+        "ok",
+        "ok",
+        "429",
+        "503",
+        "500",
+        "reset",
+        "html",
+        "lie",
+        "lie",
+        "more",
+        "partial",
+        "400",
+        "page",
+        "413",
+        "junk",
+    ]
 )
 
 
@@ -345,6 +362,8 @@ def answer(kind: str, body: bytes) -> Response:
         "reset": Response(0, error="connection reset"),
         "html": reply(200, b"<html>"),
         "lie": stored(count - 1),
+        "more": stored(count + 1),
+        "page": reply(400, b"<html>"),
         "partial": failed([0], count - 1),
         "400": reply(400, {"code": 400, "error": "malformed"}),
         "413": reply(413, {"code": 413, "error": "request exceeds max limit of 2000 bytes"}),

@@ -179,6 +179,33 @@ def test_a_reply_that_is_no_http() -> None:
     assert "is not HTTP" in response.error
 
 
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_interim_reply_is_passed_over(status: int) -> None:
+    """Or the real one would be taken for the reply to the next request on the connection."""
+    interim = b"HTTP/1.1 %d Wait\r\nLink: </style.css>\r\n\r\n" % status
+    script = [Answer(200, b"first", before=interim * 3), Answer(503, b"second")]
+    responses, server = attempts(script, count=2)
+    assert [(response.status, response.body) for response in responses] == [(200, b"first"), (503, b"second")]
+    assert server.connections == 1
+
+
+def test_a_connection_that_leaves_http_is_not_used_again() -> None:
+    responses, server = attempts([Answer(101, b"", behind=b"anything")], count=2)
+    assert [response.status for response in responses] == [101, 200]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("pad", [0, 10_000, 100_000], ids=["small", "larger than a buffer", "large"])
+@pytest.mark.parametrize("status", [200, 204, 503])
+def test_what_follows_a_reply_is_not_the_reply_to_the_next_request(status: int, pad: int) -> None:
+    lie = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pad + 3) + b"lie" + b" " * pad
+    script = [Answer(status, b"" if status == 204 else b"first", behind=lie), Answer(200, b"second")]
+    responses, server = attempts(script, count=2)
+    assert [response.status for response in responses] == [status, 200]
+    assert responses[1].body == b"second"
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
 @contextmanager
 def silent_server(serve: Any) -> Iterator[str]:
     """Run a server that does `serve` with its connections instead of speaking HTTP."""

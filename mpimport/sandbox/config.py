@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FAULT_KINDS = ("reset", "reset-after", "cut", "html", "slow")
+FAULT_KINDS = ("reset", "reset-after", "cut", "html", "garbage", "slow")
 """The faults beside plain HTTP statuses; `faults` says what each of them does."""
 
 

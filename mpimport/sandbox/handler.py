@@ -106,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
             elif answer is None:
                 self.server.reset(self.connection)
                 self.close_connection = True
+            elif fault == "garbage":
+                self.wfile.write(answer.body)
+                self.close_connection = True
             else:
                 self._reply(answer, cut=fault == "cut", counted=True)
         finally:
@@ -113,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, head: Head, fault: str | None) -> Reply | None:
         """Process a request as far as its fault lets it; None stands for a reset."""
-        before = fault is not None and (fault in ("reset", "html") or fault.isdigit())
+        before = fault is not None and (fault in ("reset", "html", "garbage") or fault.isdigit())
         refusal = None if before else self.server.endpoint.refuse_head(head)
         if refusal:
             return refusal
