@@ -60,11 +60,11 @@ def classify(response: Response, count: int) -> Verdict:
         return _too_large(response)
     if status in RETRIED or status >= 500 or status < 300:
         wait_s = retry_after_s(response.headers)
-        return Retry(_told(response), after_s=wait_s, shared=status == 429)
+        return Retry(told(response), after_s=wait_s, shared=status == 429)
     if status < 400:
         return Fatal(f"{_redirect(response)}; redirects are not followed with credentials: mend --url")
     mending = MENDING.get(status, "the server will not take requests like this: check --url and the credentials")
-    return Fatal(f"{mending} ({_told(response)})")
+    return Fatal(f"{mending} ({told(response)})")
 
 
 def classify_lenient(response: Response, count: int) -> Verdict:
@@ -107,7 +107,7 @@ def _stored(response: Response, count: int) -> Verdict:
     if number == count:
         return Accepted()
     if number is None:
-        return Retry(f"not the documented reply to an import: {_told(response)}")
+        return Retry(f"not the documented reply to an import: {told(response)}")
     failed = _failed_records(reply, count)
     if failed and number == count - len(failed):
         return Partial(failed)
@@ -118,17 +118,17 @@ def _invalid(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
     failed = _failed_records(reply, count)
     if failed is None:
-        words = f"the server's list of failed records makes no sense: {_told(response)}"
+        words = f"the server's list of failed records makes no sense: {told(response)}"
         return Split(words) if count > 1 else Refused(words)
     if not failed:
-        return Refused(_told(response))
+        return Refused(told(response))
     agrees = _stored_number(reply) == count - len(failed)
     return Partial(failed, resend_rest=not agrees and len(failed) < count)
 
 
 def _too_large(response: Response) -> Split:
     named = LIMIT_WORDS.search(response.body)
-    return Split(_told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
+    return Split(told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
 
 
 def _redirect(response: Response) -> str:
@@ -169,7 +169,7 @@ def _json_of(response: Response) -> dict[str, Any]:
     return reply if isinstance(reply, dict) else {}
 
 
-def _told(response: Response) -> str:
+def told(response: Response) -> str:
     """Give the status and what the server said with it."""
     error = _json_of(response).get("error")
     if isinstance(error, str):
