@@ -36,10 +36,11 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     token: str | None = None,
     region: str = "us",
     url: str | None = None,
+    endpoint: str = "import",
     sandbox: bool = False,
     dry_run: bool = False,
     workers: int = 16,
-    batch_size: int = 2000,
+    batch_size: int | None = None,
     geolocate: bool = False,
     timeout_s: float = 30.0,
     give_up_after_s: float = 900.0,
@@ -60,7 +61,12 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     settings = Settings(
         batch=BatchSettings(max_events=batch_size, geolocate=geolocate),
         send=SendSettings(
-            region=region, url=url, workers=workers, timeout_s=timeout_s, give_up_after_s=give_up_after_s
+            endpoint=endpoint,
+            region=region,
+            url=url,
+            workers=workers,
+            timeout_s=timeout_s,
+            give_up_after_s=give_up_after_s,
         ),
         run=RunSettings(
             rejected=os.fspath(rejected),

@@ -89,7 +89,8 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             max_events=given["batch_size"],
             max_bytes=given["batch_bytes"],
             content_type=given["content_type"],
-            gzip_level=None if given["no_gzip"] else given["gzip_level"],
+            gzip_level=given["gzip_level"],
+            gzip=not given["no_gzip"],
             geolocate=given["geolocate"],
         ),
         send=SendSettings(
@@ -127,8 +128,7 @@ def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
         entries = read_mapping(given["mapping"]) if given["mapping"] else {}
     options = {name: given[name.replace("-", "_")] for name in KEYS}
     options["insert-id-from"] = [name for name in (options["insert-id-from"] or "").split(",") if name]
-    for name in ("drop", "keep", "drop-long"):
-        options[name] = list(options[name])
+    options |= {name: list(options[name]) for name in ("drop", "keep", "drop-long")}
     for name in ("rename", "set", "type"):
         options[name] = _pairs(name, options[name], problems)
     options["set"] = {name: json_or_text(value) for name, value in options["set"].items()}
@@ -151,18 +151,19 @@ _PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=str
 
 def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
     """Gather what proves who sends: files come before the environment, and a terminal is asked last."""
-    from mpimport.settings import Credentials, Secret  # noqa: PLC0415  not needed for --help
+    from mpimport.endpoints import ENDPOINTS  # noqa: PLC0415  not needed for --help
+    from mpimport.settings import Credentials, Secret  # noqa: PLC0415
 
     secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
     api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
-    username = given["username"]
-    needed = username and not secret and not given["secret_file"] and not problems
-    if needed and not (given["dry_run"] or given["sandbox"]) and sys.stderr.isatty():
+    needed = given["username"] and not secret and not given["secret_file"] and not problems
+    needless = given["dry_run"] or given["sandbox"] or ENDPOINTS[given["endpoint"]].token_in_events
+    if needed and not needless and sys.stderr.isatty():
         with suppress(EOFError):
-            secret = Secret(getpass.getpass(f"Secret of the service account {username}: ", stream=sys.stderr))
+            secret = Secret(getpass.getpass(f"Secret of the service account {given['username']}: ", stream=sys.stderr))
     return Credentials(
         project_id=given["project_id"],
-        username=username,
+        username=given["username"],
         secret=secret,
         api_secret=api_secret,
         token=Secret(given["token"]) if given["token"] else None,

@@ -64,11 +64,11 @@ def classify(response: Response, count: int) -> Verdict:
         return _too_large(response)
     if status in RETRIED or status >= 500 or status < 300:
         wait_s = retry_after_s(response.headers)
-        return Retry(_told(response), after_s=wait_s, answer=_failed_answer(status))
+        return Retry(told(response), after_s=wait_s, answer=_failed_answer(status))
     if status < 400:
         return Fatal(f"{_redirect(response)}; redirects are not followed with credentials: mend --url")
     mending = MENDING.get(status, "the server will not take requests like this: check --url and the credentials")
-    return Fatal(f"{mending} ({_told(response)})")
+    return Fatal(f"{mending} ({told(response)})")
 
 
 def classify_lenient(response: Response, count: int) -> Verdict:
@@ -116,7 +116,7 @@ def _stored(response: Response, count: int) -> Verdict:
     number = _stored_number(reply)
     failed = _failed_records(reply, count)
     if number is None or failed is None or reply.get("code", 200) != 200 or reply.get("status", "OK") != "OK":
-        return Retry(f"{UNDOCUMENTED}: {_told(response)}")
+        return Retry(f"{UNDOCUMENTED}: {told(response)}")
     if failed:
         return _partial(failed, number, count)
     if number == count:
@@ -131,7 +131,7 @@ def _invalid(response: Response, count: int) -> Verdict:
     failed = _failed_records(reply, count)
     if failed:
         return _partial(failed, number, count)
-    words = _told(response)
+    words = told(response)
     if failed is None:
         words = f"the server's list of failed records makes no sense: {words}"
     elif not reply:  # not the server's own: something on the way may mind one of the events
@@ -149,7 +149,7 @@ def _partial(failed: tuple[Failed, ...], number: int | None, count: int) -> Part
 
 def _too_large(response: Response) -> Split:
     named = LIMIT_WORDS.search(response.body)
-    return Split(_told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
+    return Split(told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
 
 
 def _redirect(response: Response) -> str:
@@ -190,7 +190,7 @@ def _json_of(response: Response) -> dict[str, Any]:
     return reply if isinstance(reply, dict) else {}
 
 
-def _told(response: Response) -> str:
+def told(response: Response) -> str:
     """Give the status and what the server said with it."""
     error = _json_of(response).get("error")
     if isinstance(error, str):

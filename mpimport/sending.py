@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 
 from mpimport.admission import Admission
-from mpimport.auth import Auth
+from mpimport.auth import TOKEN, Auth
 from mpimport.backoff import Backoff
-from mpimport.body import CONTENT_TYPES, ContentType, encode_body
+from mpimport.body import CONTENT_TYPES, ContentType, encode_body, stamp_with
 from mpimport.concurrency import Concurrency
 from mpimport.delivery import Route
 from mpimport.endpoints import ENDPOINTS, Target
@@ -28,7 +28,7 @@ def budget_of(send: SendSettings) -> Budget:
 
 def make_senders(settings: Settings, place: Target, auth: Auth, budget: Budget, stack: ExitStack) -> Senders:
     """Start the senders; their connections are closed with the stack. UsageProblem: no connection can be made."""
-    send = settings.send
+    send, batch = settings.send, settings.batch
     endpoint = ENDPOINTS[send.endpoint]
     transport = Transport(place, auth, workers=send.workers, timeout_s=send.timeout_s)
     stack.callback(transport.close)
@@ -37,9 +37,12 @@ def make_senders(settings: Settings, place: Target, auth: Auth, budget: Budget, 
     rng = random.Random()  # noqa: S311  jitter, no secret
     route = Route(
         send=transport.send,
-        classify=endpoint.classify if send.strict else endpoint.classify_lenient,
+        classify=endpoint.verdicts(strict=send.strict),
         encode=partial(
-            encode_body, content_type=_CONTENT_TYPES[settings.batch.content_type], gzip_level=settings.batch.gzip_level
+            encode_body,
+            content_type=_CONTENT_TYPES[batch.content_type or endpoint.framings[0]],
+            gzip_level=(batch.gzip_level or endpoint.gzip_level) if batch.gzip else None,
+            stamp=stamp_with(TOKEN, auth.token) if auth.token else None,
         ),
         give_up_after_s=send.give_up_after_s,
         backoff=backoff,

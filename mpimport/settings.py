@@ -1,16 +1,21 @@
 """Frozen settings, grouped by role, and every check across them, made in one place before any I/O.
 
-A leaf: it knows neither files, the network nor click, and is told an endpoint's limits. A value over a
+A leaf: it knows neither files, the network nor click, and is told an endpoint's row. A value over a
 limit is refused by name, never clamped; all problems are reported together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mpimport.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from mpimport.endpoints import Endpoint  # only told, so that this stays a leaf
 
 MAX_WORKERS = 64  # the API documentation saw the best throughput with 10 to 20 clients
 
@@ -99,12 +104,13 @@ class MapSettings:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What a request may hold: events, and uncompressed bytes as NDJSON. `gzip_level` None: not compressed."""
+    """What a request may hold: events, and uncompressed bytes as NDJSON. None: what the endpoint's row says."""
 
-    max_events: int = 2000
+    max_events: int | None = None
     max_bytes: int = 10_000_000
-    content_type: str = "ndjson"
-    gzip_level: int | None = 1  # of one core: 650 MB/s at a ratio of 4.3, where zlib's 6 does 68 MB/s at 5.1
+    content_type: str | None = None
+    gzip_level: int | None = None
+    gzip: bool = True
     geolocate: bool = False
 
 
@@ -185,28 +191,33 @@ def parse_max_rejected(text: str) -> MaxRejected:
     return MaxRejected(limit, percent)
 
 
-def check(settings: Settings, *, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> None:
-    """Check everything across the settings, given the endpoint's limits. Raises UsageProblem with all problems."""
+def check(settings: Settings, endpoint: Endpoint) -> None:
+    """Check everything across the settings, given the endpoint's row. Raises UsageProblem with all problems."""
+    credential_problems = _token_problems if endpoint.token_in_events else _credential_problems
+    needs_none = settings.run.dry_run or settings.run.sandbox
     problems = [
-        *_batch_problems(settings, max_events, max_bytes, framings),
+        *_batch_problems(settings.batch, endpoint),
         *_send_problems(settings.send),
+        *_strict_problems(settings.send, endpoint),
         *_run_problems(settings),
-        *(() if settings.run.dry_run or settings.run.sandbox else _credential_problems(settings.credentials)),
+        *(() if needs_none else credential_problems(settings.credentials)),
     ]
     if problems:
         raise UsageProblem(*problems)
 
 
-def _batch_problems(settings: Settings, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> Iterator[str]:
-    batch, name = settings.batch, settings.send.endpoint
-    if not 1 <= batch.max_events <= max_events:
-        yield f"--batch-size {batch.max_events}: the {name} endpoint takes 1 to {max_events:,} events a request"
-    if not 1 <= batch.max_bytes <= max_bytes:
-        yield f"--batch-bytes {batch.max_bytes}: the {name} endpoint takes up to {max_bytes:,} bytes a request"
-    if batch.content_type not in framings:
-        yield f"--content-type {batch.content_type}: the {name} endpoint takes {' or '.join(framings)}"
-    if batch.gzip_level is not None and not 1 <= batch.gzip_level <= 9:
-        yield f"--gzip-level {batch.gzip_level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
+def _batch_problems(batch: BatchSettings, endpoint: Endpoint) -> Iterator[str]:
+    takes, level = f"the {endpoint.name} endpoint takes", batch.gzip_level
+    if batch.max_events is not None and not 1 <= batch.max_events <= endpoint.max_events:
+        yield f"--batch-size {batch.max_events}: {takes} 1 to {endpoint.max_events:,} events a request"
+    if not 1 <= batch.max_bytes <= endpoint.max_bytes:
+        yield f"--batch-bytes {batch.max_bytes}: {takes} up to {endpoint.max_bytes:,} bytes a request"
+    if batch.content_type is not None and batch.content_type not in endpoint.framings:
+        yield f"--content-type {batch.content_type}: {takes} {' or '.join(endpoint.framings)}"
+    if level is not None and batch.gzip and endpoint.gzip_level is None:
+        yield f"--gzip-level {level}: {takes} no compressed requests; leave it out"
+    elif level is not None and batch.gzip and not 1 <= level <= 9:
+        yield f"--gzip-level {level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
 
 
 def _send_problems(send: SendSettings) -> Iterator[str]:
@@ -230,6 +241,11 @@ def _send_problems(send: SendSettings) -> Iterator[str]:
     low, high = send.backoff_jitter_s
     if not 0 <= low <= high <= 86_400:
         yield f"--backoff-jitter {low:g} {high:g}: two numbers of seconds, the smaller one first"
+
+
+def _strict_problems(send: SendSettings, endpoint: Endpoint) -> Iterator[str]:
+    if not send.strict and endpoint.classify_lenient is None:
+        yield f"--no-strict: the {endpoint.name} endpoint has no strict=1 to leave out; leave the option out"
 
 
 def _run_problems(settings: Settings) -> Iterator[str]:
@@ -257,6 +273,15 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
             yield "the project is missing: give --project-id ID (a service account may write to several)"
     if given.project_id and not given.project_id.isdecimal():
         yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
+
+
+def _token_problems(given: Credentials) -> Iterator[str]:
+    """Check the credentials for an endpoint that takes a token only; whatever else is given does no harm."""
+    if not given.token:
+        also = f"; --endpoint import is the one for a {given.kind}" if given.kind else ""
+        yield f"no token: give the project's with --token TOKEN (or MP_TOKEN), this endpoint takes nothing else{also}"
+    elif not re.fullmatch(r"[!-~]+", given.token.reveal()):
+        yield "--token: it holds a space or a character that no token has; is something pasted with it?"
 
 
 def is_loopback(url: str) -> bool:

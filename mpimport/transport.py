@@ -64,9 +64,7 @@ class Transport:
                     f"--url, or a proxy in the environment, is no web address ({type(error).__name__})"
                 ) from error
         self._request.headers.clear()
-        self._request.headers.update(
-            {"Authorization": auth.authorization, "User-Agent": _user_agent(), "Accept-Encoding": "identity"}
-        )
+        self._request.headers.update({**auth.headers, "User-Agent": _user_agent(), "Accept-Encoding": "identity"})
         # The adapter finds this very pool again for every request: there is one host only.
         pool.ConnectionCls = bounded(pool.ConnectionCls)
         if address.scheme == "https":

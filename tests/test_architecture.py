@@ -76,7 +76,7 @@ def test_the_sandbox_and_the_client_know_nothing_of_each_other() -> None:
         for used in imports(path):
             if inside and used.startswith("mpimport"):
                 assert used.startswith("mpimport.sandbox"), path
-            if not inside and name_of(path) != "app.py":
+            if not inside and name_of(path) != "destination.py":
                 assert not used.startswith("mpimport.sandbox"), path
 
 

@@ -11,11 +11,13 @@ from fakes import failed, reply, stored
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpimport.auth import project_secret, project_token, service_account
-from mpimport.endpoints import ENDPOINTS, REGIONS, target
+from mpimport.auth import TOKEN, project_secret, project_token, service_account, token_in_events
+from mpimport.body import CONTENT_TYPES, stamp_with
+from mpimport.endpoints import ENDPOINTS, REGIONS, Endpoint, target
 from mpimport.errors import UsageProblem
 from mpimport.records import Accepted, Failed, Fatal, Miscounted, Partial, Refused, Response, Retry, Split, Verdict
 from mpimport.replies import TOO_LARGE, UNDOCUMENTED, classify, classify_lenient, clean_words, retry_after_s
+from mpimport.replies_track import classify_track
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
 MESSAGE = "'properties.time' is invalid"
@@ -277,6 +279,44 @@ def test_the_import_row_holds_the_documented_limits() -> None:
     assert (row.max_events, row.max_bytes) == (2000, 10_000_000)
     assert row.path == "/import"
     assert row.classify is classify
+
+
+def test_the_track_row_holds_the_documented_limits() -> None:
+    row = ENDPOINTS["track"]
+    assert (row.max_events, row.max_bytes, row.gzip_level, row.history.max_age_s) == (50, 10_000_000, None, 432_000)
+    assert row.verdicts(strict=True) is row.verdicts(strict=False) is classify_track
+    assert "--endpoint import" in row.history.too_old
+
+
+def test_the_verdicts_depend_on_strict_where_there_is_one() -> None:
+    row = ENDPOINTS["import"]
+    assert row.verdicts(strict=True) is classify
+    assert row.verdicts(strict=False) is classify_lenient
+
+
+@pytest.mark.parametrize("row", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_the_framings_of_a_row_exist(row: Endpoint) -> None:
+    assert set(row.framings) <= set(CONTENT_TYPES)
+    assert ENDPOINTS[row.name] is row
+
+
+def test_a_track_target_has_no_project_and_no_token() -> None:
+    auth = token_in_events("abc123")
+    where = target(ENDPOINTS["track"], REGIONS["in"], auth)
+    assert (where.url, where.params) == ("https://api-in.mixpanel.com/track", {"verbose": "1"})
+    assert auth.headers == {}
+    assert auth.secrets() == (b"abc123",)
+    assert "abc123" not in repr(auth)
+    assert project_token("abc123").token is None
+
+
+@pytest.mark.parametrize("token", ["", "abc123", 'a"b\\'])
+def test_what_events_are_sent_with_is_known_to_the_byte(token: str) -> None:
+    auth = token_in_events(token)
+    event = b'{"event":"a","properties":{"b":1}}'
+    stamped = stamp_with(TOKEN, token)(event + b"\n")
+    assert len(stamped) == len(event) + 1 + auth.sent_with["token"]
+    assert service_account("bob", "s3cret", "1").sent_with == {}
 
 
 def test_a_target_has_the_query_and_no_secret() -> None:

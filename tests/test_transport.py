@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from scripted_server import Answer, Script, ScriptedServer
 
-from mpimport.auth import Auth, project_token, service_account
+from mpimport.auth import Auth, project_token, service_account, token_in_events
 from mpimport.body import encode_body
 from mpimport.endpoints import ENDPOINTS, target
 from mpimport.errors import UsageProblem
@@ -79,6 +79,19 @@ def test_a_request_is_what_the_documentation_asks_for() -> None:
     assert request.headers["authorization"] == "Basic Ym9iOnMzY3Itw6l0"
     assert int(request.headers["content-length"]) == len(encode_body(BODY, "ndjson", 1)[0])
     assert "cookie" not in request.headers
+
+
+def test_a_token_in_the_events_needs_no_header_and_is_masked_where_it_is_echoed() -> None:
+    auth = token_in_events("abc123")
+    echo = Answer(200, b'{"status":0,"error":"token abc123"}')
+    with ScriptedServer([echo]) as server:
+        transport = Transport(target(ENDPOINTS["track"], server.url, auth), auth, timeout_s=5.0)
+        response = transport.send(*encode_body(BODY, "json", None))
+        transport.close()
+    (request,) = server.requests
+    assert request.path == "/track?verbose=1"
+    assert "authorization" not in request.headers
+    assert response.body == b'{"status":0,"error":"token ***"}'
 
 
 def test_connections_are_kept_alive() -> None:

@@ -63,6 +63,13 @@ def some_failed(failed_records: Sequence[Mapping[str, Any]], count: int) -> Repl
     )
 
 
+def tracked(problem: str | None, *, verbose: bool, status: int = 200) -> Reply:
+    """Answer a request to /track: all of it is stored, or, because of a problem, nothing."""
+    if not verbose:
+        return _json(status, int(problem is None))
+    return _json(status, {"status": int(problem is None), "error": problem})
+
+
 def error(status: int, message: str, **headers: str) -> Reply:
     """Refuse the whole request."""
     return _json(status, {"code": status, "error": message, "status": phrase(status)}, headers)
