@@ -18,23 +18,24 @@ from mpimport.auth import Auth, project_secret, project_token, service_account
 from mpimport.body import CONTENT_TYPES, ContentType, encode_body
 from mpimport.delivery import Route
 from mpimport.encodings import codec_of
-from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
+from mpimport.endpoints import ENDPOINTS, REGIONS, Target, region_of, target
 from mpimport.errors import CannotWrite, UsageProblem
 from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.network import check_network, open_transport, sender_of
 from mpimport.normalise import Shaping
 from mpimport.pacing import Backoff
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
+from mpimport.refusals import advised
 from mpimport.report import Report
 from mpimport.senders import Senders
 from mpimport.settings import Credentials, MapSettings, Settings, check, is_loopback
 from mpimport.settle import Settler, rejected_paths
 from mpimport.time_forms import TimeReader
-from mpimport.transport import Transport
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit
@@ -58,6 +59,7 @@ def check_settings(settings: Settings) -> None:
             settings, max_events=endpoint.max_events, max_bytes=endpoint.max_bytes, framings=endpoint.framings
         ),
         lambda: shaping_of(settings.map),
+        lambda: check_network(settings.send),
         lambda: target(endpoint, settings.send.url or REGIONS[settings.send.region], SANDBOX_AUTH),
     ):
         try:
@@ -254,20 +256,21 @@ def describe(settings: Settings, place: Target, auth: Auth) -> str:
         project = f"the {auth.kind}'s project"
     if settings.run.sandbox:
         return f"the sandbox ({place.url})"
-    if settings.send.url:
-        return f"{project} at {place.url}"
-    return f"{project}, region {settings.send.region.upper()} ({place.url})"
+    region = region_of(place.url)
+    return f"{project}, region {region.upper()} ({place.url})" if region else f"{project} at {place.url}"
 
 
 def _senders(settings: Settings, place: Target, auth: Auth, stack: ExitStack) -> Senders:
     send = settings.send
     endpoint = ENDPOINTS[send.endpoint]
-    transport = Transport(place, auth, workers=send.workers, timeout_s=send.timeout_s)
+    transport = open_transport(settings, place, auth)
     stack.callback(transport.close)
     low, high = send.backoff_jitter_s
     route = Route(
         send=transport.send,
-        classify=endpoint.classify if send.strict else endpoint.classify_lenient,
+        classify=advised(
+            endpoint.classify if send.strict else endpoint.classify_lenient, sender_of(settings, place, auth)
+        ),
         encode=partial(
             encode_body, content_type=_CONTENT_TYPES[settings.batch.content_type], gzip_level=settings.batch.gzip_level
         ),

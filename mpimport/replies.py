@@ -29,6 +29,8 @@ TOO_LARGE = 0  # as Split.max_bytes: too large, but the server did not say what 
 
 RETRIED = frozenset({408, 425, 429})  # of the 4xx; every 5xx is retried
 LIMIT_WORDS = re.compile(rb"max limit of (\d{1,12}) bytes")  # API documentation, the 413 example
+# What nginx, Apache and Go say to plain HTTP where they expect TLS; no event is at fault.
+PLAIN_TO_TLS = re.compile(rb"plain HTTP (request )?(was sent )?to |HTTP request to an HTTPS server", re.IGNORECASE)
 
 MENDING: Mapping[int, str] = {
     401: "the server refused the credentials: check the service account's user name and secret (or the "
@@ -38,7 +40,7 @@ MENDING: Mapping[int, str] = {
     "role in it allows importing",
     404: "there is no such address: check --url",
     405: "this address takes no imports: check --url",
-    407: "the proxy wants credentials: put its user name and password into the proxy's URL",
+    407: "the proxy wants credentials: put its URL with user name and password into HTTP_PROXY",
     410: "there is no such address any more: check --url",
 }
 
@@ -50,6 +52,8 @@ def classify(response: Response, count: int) -> Verdict:
     carries its `$insert_id`.
     """
     status = response.status
+    if status == 0 and response.final:
+        return Fatal(response.error or "no reply")
     if status == 0:
         return Retry(response.error or "no reply")
     if status == 200:
@@ -60,11 +64,11 @@ def classify(response: Response, count: int) -> Verdict:
         return _too_large(response)
     if status in RETRIED or status >= 500 or status < 300:
         wait_s = retry_after_s(response.headers)
-        return Retry(_told(response), after_s=wait_s, shared=status == 429)
+        return Retry(told(response), after_s=wait_s, shared=status == 429)
     if status < 400:
         return Fatal(f"{_redirect(response)}; redirects are not followed with credentials: mend --url")
     mending = MENDING.get(status, "the server will not take requests like this: check --url and the credentials")
-    return Fatal(f"{mending} ({_told(response)})")
+    return Fatal(f"{mending} ({told(response)})")
 
 
 def classify_lenient(response: Response, count: int) -> Verdict:
@@ -107,7 +111,7 @@ def _stored(response: Response, count: int) -> Verdict:
     if number == count:
         return Accepted()
     if number is None:
-        return Retry(f"not the documented reply to an import: {_told(response)}")
+        return Retry(f"not the documented reply to an import: {told(response)}")
     failed = _failed_records(reply, count)
     if failed and number == count - len(failed):
         return Partial(failed)
@@ -118,17 +122,19 @@ def _invalid(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
     failed = _failed_records(reply, count)
     if failed is None:
-        words = f"the server's list of failed records makes no sense: {_told(response)}"
+        words = f"the server's list of failed records makes no sense: {told(response)}"
         return Split(words) if count > 1 else Refused(words)
+    if not reply and PLAIN_TO_TLS.search(response.body):
+        return Fatal(f"this address speaks TLS: is it https:// rather than http://? ({told(response)})")
     if not failed:
-        return Refused(_told(response))
+        return Refused(told(response))
     agrees = _stored_number(reply) == count - len(failed)
     return Partial(failed, resend_rest=not agrees and len(failed) < count)
 
 
 def _too_large(response: Response) -> Split:
     named = LIMIT_WORDS.search(response.body)
-    return Split(_told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
+    return Split(told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
 
 
 def _redirect(response: Response) -> str:
@@ -169,8 +175,8 @@ def _json_of(response: Response) -> dict[str, Any]:
     return reply if isinstance(reply, dict) else {}
 
 
-def _told(response: Response) -> str:
-    """Give the status and what the server said with it."""
+def told(response: Response) -> str:
+    """Give the status and what the server said with it, fit to be shown."""
     error = _json_of(response).get("error")
     if isinstance(error, str):
         words = clean_words(error)

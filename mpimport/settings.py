@@ -110,13 +110,20 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class SendSettings:
-    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter)."""
+    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter).
+
+    `region_given`: somebody chose the region, it is not the default. `proxy` None: the environment's.
+    """
 
     endpoint: str = "import"
     region: str = "us"
+    region_given: bool = False
     url: str | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
     workers: int = 16
     timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
     give_up_after_s: float = 900.0
     backoff_base_s: float = 2.0
     backoff_max_s: float = 60.0
@@ -206,7 +213,11 @@ def _batch_problems(settings: Settings, max_events: int, max_bytes: int, framing
 def _send_problems(send: SendSettings) -> Iterator[str]:
     if not 1 <= send.workers <= MAX_WORKERS:
         yield f"--workers {send.workers}: 1 to {MAX_WORKERS} requests at once"
-    for name, value in (("--timeout", send.timeout_s), ("--backoff-base", send.backoff_base_s)):
+    for name, value in (
+        ("--timeout", send.timeout_s),
+        ("--connect-timeout", send.connect_timeout_s),
+        ("--backoff-base", send.backoff_base_s),
+    ):
         if not 0 < value <= 86_400:
             yield f"{name} {value:g}: more than 0 seconds, and at most a day"
     if not 0 <= send.give_up_after_s < float("inf"):

@@ -112,6 +112,23 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
     "429, Retry-After": (reply(429, retry_after="7"), 2, Retry("the server answers 429", 7.0, shared=True)),
     "503, Retry-After": (reply(503, retry_after="7"), 2, Retry("the server answers 503", 7.0)),
     "no reply": (Response(0, error="connection refused"), 2, Retry("connection refused")),
+    "no reply, and none to come": (Response(0, error="no such host", final=True), 2, Fatal("no such host")),
+    "plain HTTP to nginx's TLS": (
+        reply(400, b"<title>400 The plain HTTP request was sent to HTTPS port</title>"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, '400 The plain HTTP request was sent to HTTPS port')})"
+        ),
+    ),
+    "plain HTTP to Go's TLS": (
+        reply(400, b"Client sent an HTTP request to an HTTPS server.\n"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, 'Client sent an HTTP request to an HTTPS server.')})"
+        ),
+    ),
     "no reply, no words": (Response(0), 2, Retry("no reply")),
     "502, HTML": (reply(502, HTML), 2, Retry(answers(502, "502 Bad Gateway nginx"))),
     **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (408, 425, 500, 502, 503, 504)},
