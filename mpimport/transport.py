@@ -196,7 +196,7 @@ def _connect(
     except (OSError, HTTPError, ValueError) as error:  # OSError: the RequestException is one
         raise UsageProblem(f"--url, or the proxy's address, cannot be used ({type(error).__name__})") from None
     pool.ConnectionCls = bounded(dialled(pool.ConnectionCls))
-    if context is not None and request.url and request.url.startswith("https:"):
+    if context is not None and pool.scheme == "https":  # of a proxy that plain HTTP goes to by TLS, too
         pool.conn_kw["ssl_context"] = context
     return Auth("proxy", header).secrets() if header else ()
 
