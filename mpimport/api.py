@@ -37,6 +37,8 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     region: str = "us",
     url: str | None = None,
     endpoint: str = "import",
+    proxy: str | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
     sandbox: bool = False,
     dry_run: bool = False,
     workers: int = 16,
@@ -63,7 +65,10 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
         send=SendSettings(
             endpoint=endpoint,
             region=region,
+            region_given=region != "us",
             url=url,
+            proxy=proxy,
+            ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
             workers=workers,
             timeout_s=timeout_s,
             give_up_after_s=give_up_after_s,
@@ -84,7 +89,7 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     )
     try:
         check_settings(settings)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
     interrupt = Interrupt()
     return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)

@@ -22,6 +22,7 @@ from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.network import check_network
 from mpimport.normalise import Shaping
 from mpimport.pacing import batch_limit
 from mpimport.pipeline import run
@@ -50,6 +51,7 @@ def check_settings(settings: Settings) -> None:
     for found in (
         lambda: check(settings, endpoint),
         lambda: shaping_of(settings.map),
+        lambda: check_network(settings.send),
         lambda: target(endpoint, settings.send.url or REGIONS[settings.send.region], project_token("")),
     ):
         try:

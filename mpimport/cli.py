@@ -5,10 +5,8 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mpimport.errors import MpimportError, UsageProblem
 from mpimport.options import HELP, with_options
@@ -25,7 +24,7 @@ from mpimport.standard_streams import let_go, open_closed
 if TYPE_CHECKING:
     from mpimport.account import Summary
     from mpimport.inputs import FileInput
-    from mpimport.settings import Credentials, MapSettings, Secret, Settings
+    from mpimport.settings import MapSettings, Settings
 
 
 @click.command(
@@ -61,7 +60,8 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
 
 def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
     """Build the settings, adding to `problems` what cannot be one."""
-    from mpimport.settings import (  # noqa: PLC0415  not needed for --help
+    from mpimport.credentials import gather  # noqa: PLC0415  not needed for --help
+    from mpimport.settings import (  # noqa: PLC0415
         BatchSettings,
         ReadSettings,
         RunSettings,
@@ -96,9 +96,13 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
         send=SendSettings(
             endpoint=given["endpoint"],
             region=given["region"],
+            region_given=_is_given("region"),
             url=given["url"],
+            proxy=given["proxy"],
+            ca_bundle=given["ca_bundle"],
             workers=given["workers"],
             timeout_s=given["timeout"],
+            connect_timeout_s=given["connect_timeout"],
             give_up_after_s=given["give_up_after"],
             backoff_base_s=given["backoff_base"],
             backoff_max_s=given["backoff_max"],
@@ -115,8 +119,12 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             sandbox=given["sandbox"],
             audit=given["audit"],
         ),
-        credentials=_credentials(given, problems),
+        credentials=gather(given, problems),
     )
+
+
+def _is_given(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
@@ -147,45 +155,6 @@ def _pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[str, 
 
 
 _PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}
-
-
-def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
-    """Gather what proves who sends: files come before the environment, and a terminal is asked last."""
-    from mpimport.endpoints import ENDPOINTS  # noqa: PLC0415  not needed for --help
-    from mpimport.settings import Credentials, Secret  # noqa: PLC0415
-
-    secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
-    api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
-    needed = given["username"] and not secret and not given["secret_file"] and not problems
-    needless = given["dry_run"] or given["sandbox"] or ENDPOINTS[given["endpoint"]].token_in_events
-    if needed and not needless and sys.stderr.isatty():
-        with suppress(EOFError):
-            secret = Secret(getpass.getpass(f"Secret of the service account {given['username']}: ", stream=sys.stderr))
-    return Credentials(
-        project_id=given["project_id"],
-        username=given["username"],
-        secret=secret,
-        api_secret=api_secret,
-        token=Secret(given["token"]) if given["token"] else None,
-        secret_file=given["secret_file"],
-    )
-
-
-def _secret(option: str, path: str | None, variable: str, problems: list[str]) -> Secret | None:
-    from mpimport.settings import Secret  # noqa: PLC0415  not needed for --help
-
-    if path is None:
-        text = os.environ.get(variable, "").strip()
-        return Secret(text) if text else None
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{option} {path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
-        return None
-    if not text or len(text.splitlines()) != 1:
-        problems.append(f"{option} {path}: must hold the secret and nothing else, on one line")
-        return None
-    return Secret(text)
 
 
 def _inputs(

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_secret, project_token, service_account, token_in_events
-from mpimport.endpoints import REGIONS, Endpoint, Target
+from mpimport.endpoints import REGIONS, Endpoint, Target, region_of
 from mpimport.settings import Credentials, Secret, Settings
 
 # What a sandbox of our own takes when nothing is given.
@@ -69,6 +69,5 @@ def describe(settings: Settings, place: Target, auth: Auth) -> str:
         project = f"the {auth.kind}'s project"
     if settings.run.sandbox:
         return f"the sandbox ({place.url})"
-    if settings.send.url:
-        return f"{project} at {place.url}"
-    return f"{project}, region {settings.send.region.upper()} ({place.url})"
+    region = region_of(place.url)
+    return f"{project}, region {region.upper()} ({place.url})" if region else f"{project} at {place.url}"

@@ -103,6 +103,12 @@ ENDPOINTS: dict[str, Endpoint] = {
 }
 
 
+def region_of(url: str) -> str | None:
+    """Give the region that a URL's host is of, if it is one's."""
+    host = urlsplit(url).hostname
+    return next((name for name, base in REGIONS.items() if urlsplit(base).hostname == host), None)
+
+
 def target(endpoint: Endpoint, base_url: str, auth: Auth, *, strict: bool = True) -> Target:
     """Give where requests go, from a region's or the user's base URL. UsageProblem: it cannot be one."""
     problem = _url_problem(base_url)

@@ -94,13 +94,15 @@ class Batch:
 class Response:
     """What one attempt brought: the status, lower-case header names, at most the first MBs of the body.
 
-    `status` 0 means that no complete reply arrived; `error` then says why, in words for people.
+    `status` 0 means that no complete reply arrived; `error` then says why, in words for people, and
+    `final` that no other attempt can bring one until somebody mends it.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     error: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

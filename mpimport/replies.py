@@ -33,6 +33,8 @@ TOO_LARGE = 0  # as Split.max_bytes: too large, but the server did not say what 
 
 RETRIED = frozenset({408, 425, 429})  # of the 4xx; every 5xx is retried
 LIMIT_WORDS = re.compile(rb"max limit of (\d{1,12}) bytes")  # API documentation, the 413 example
+# What nginx, Apache and Go say to plain HTTP where they expect TLS; no event is at fault.
+PLAIN_TO_TLS = re.compile(rb"plain HTTP (request )?(was sent )?to |HTTP request to an HTTPS server", re.IGNORECASE)
 
 MENDING: Mapping[int, str] = {
     401: "the server refused the credentials: check the service account's user name and secret (or the "
@@ -42,7 +44,7 @@ MENDING: Mapping[int, str] = {
     "role in it allows importing",
     404: "there is no such address: check --url",
     405: "this address takes no imports: check --url",
-    407: "the proxy wants credentials: put its user name and password into the proxy's URL",
+    407: "the proxy wants credentials: put its URL with user name and password into HTTP_PROXY",
     410: "there is no such address any more: check --url",
 }
 
@@ -54,6 +56,8 @@ def classify(response: Response, count: int) -> Verdict:
     carries its `$insert_id`.
     """
     status = response.status
+    if status == 0 and response.final:
+        return Fatal(response.error or "no reply")
     if status == 0:
         return Retry(response.error or "no reply", answer="lost")
     if status == 200:
@@ -134,6 +138,8 @@ def _invalid(response: Response, count: int) -> Verdict:
     words = told(response)
     if failed is None:
         words = f"the server's list of failed records makes no sense: {words}"
+    elif not reply and PLAIN_TO_TLS.search(response.body):
+        return Fatal(f"this address speaks TLS: is it https:// rather than http://? ({words})")
     elif not reply:  # not the server's own: something on the way may mind one of the events
         words = f"{UNDOCUMENTED}: {words}"
     elif number:
@@ -191,7 +197,7 @@ def _json_of(response: Response) -> dict[str, Any]:
 
 
 def told(response: Response) -> str:
-    """Give the status and what the server said with it."""
+    """Give the status and what the server said with it, fit to be shown."""
     error = _json_of(response).get("error")
     if isinstance(error, str):
         words = clean_words(error)

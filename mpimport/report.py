@@ -216,12 +216,15 @@ def route_logging(report: Report) -> Iterator[None]:
     handler = _Handler(report)
     logger = logging.getLogger("mpimport")
     logger.addHandler(handler)
-    propagate, logger.propagate = logger.propagate, False
+    propagate, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)  # the report chooses; the root logger would let warnings pass only
     try:
         yield
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
+        logger.setLevel(level)
 
 
 class _Handler(logging.Handler):

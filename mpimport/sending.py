@@ -14,10 +14,11 @@ from mpimport.concurrency import Concurrency
 from mpimport.delivery import Route
 from mpimport.endpoints import ENDPOINTS, Target
 from mpimport.gate import Gate
+from mpimport.network import open_transport, sender_of
 from mpimport.pacing import Budget
+from mpimport.refusals import advised
 from mpimport.senders import Senders
 from mpimport.settings import SendSettings, Settings
-from mpimport.transport import Transport
 
 
 def budget_of(send: SendSettings) -> Budget:
@@ -30,14 +31,14 @@ def make_senders(settings: Settings, place: Target, auth: Auth, budget: Budget, 
     """Start the senders; their connections are closed with the stack. UsageProblem: no connection can be made."""
     send, batch = settings.send, settings.batch
     endpoint = ENDPOINTS[send.endpoint]
-    transport = Transport(place, auth, workers=send.workers, timeout_s=send.timeout_s)
+    transport = open_transport(settings, place, auth)
     stack.callback(transport.close)
     low, high = send.backoff_jitter_s
     backoff = Backoff(send.backoff_base_s, send.backoff_max_s, low, high)
     rng = random.Random()  # noqa: S311  jitter, no secret
     route = Route(
         send=transport.send,
-        classify=endpoint.verdicts(strict=send.strict),
+        classify=advised(endpoint.verdicts(strict=send.strict), sender_of(settings, place, auth)),
         encode=partial(
             encode_body,
             content_type=_CONTENT_TYPES[batch.content_type or endpoint.framings[0]],

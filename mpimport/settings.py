@@ -119,13 +119,18 @@ class SendSettings:
     """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter).
 
     `max_events_per_s` and `max_bytes_per_minute` hold on average over any `rate_window_s`; 0 is no limit.
+    `region_given`: somebody chose the region, it is not the default. `proxy` None: the environment's.
     """
 
     endpoint: str = "import"
     region: str = "us"
+    region_given: bool = False
     url: str | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
     workers: int = 16
     timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
     give_up_after_s: float = 900.0
     backoff_base_s: float = 2.0
     backoff_max_s: float = 60.0
@@ -223,7 +228,11 @@ def _batch_problems(batch: BatchSettings, endpoint: Endpoint) -> Iterator[str]:
 def _send_problems(send: SendSettings) -> Iterator[str]:
     if not 1 <= send.workers <= MAX_WORKERS:
         yield f"--workers {send.workers}: 1 to {MAX_WORKERS} requests at once"
-    for name, value in (("--timeout", send.timeout_s), ("--backoff-base", send.backoff_base_s)):
+    for name, value in (
+        ("--timeout", send.timeout_s),
+        ("--connect-timeout", send.connect_timeout_s),
+        ("--backoff-base", send.backoff_base_s),
+    ):
         if not 0 < value <= 86_400:
             yield f"{name} {value:g}: more than 0 seconds, and at most a day"
     if not 0 <= send.give_up_after_s < float("inf"):

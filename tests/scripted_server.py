@@ -70,7 +70,9 @@ Script: TypeAlias = "Iterable[Answer | Callable[[Received], Answer]]"
 class ScriptedServer:
     """Use as a context manager; `url` is its base URL. When the script is over, everything is accepted."""
 
-    def __init__(self, script: Script = (), *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Script = (), *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Received] = []
         self.connections = 0
         self._script = iter(script)
@@ -80,14 +82,9 @@ class ScriptedServer:
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=128)
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:

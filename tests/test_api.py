@@ -111,6 +111,7 @@ def test_every_mapping_is_taken_and_sets_have_an_order() -> None:
         {"max_rejected": -1},
         {"workers": "4"},
         {"batch_size": 0},
+        {"proxy": 3128},
     ],
 )
 def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ def test_the_choices_are_the_registries() -> None:
         ("workers", 16),
         ("batch-bytes", 10_000_000),
         ("timeout", 30),
+        ("connect-timeout", 10),
         ("give-up-after", 900),
         ("backoff-base", 2),
         ("backoff-max", 60),
@@ -144,7 +145,8 @@ def test_a_terminal_is_asked_for_the_secret(events: Path, monkeypatch: pytest.Mo
         asked.append(prompt)
         return ""
 
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", ask)
 
     assert run(events, "--username", "me", "--project-id", "1") == 2

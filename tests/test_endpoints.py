@@ -160,6 +160,23 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         for code in (408, 500, 502, 503, 504, 507, 599)
     },
     **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (100, 202, 204, 299, 425)},
+    "no reply, and none to come": (Response(0, error="no such host", final=True), 2, Fatal("no such host")),
+    "plain HTTP to nginx's TLS": (
+        reply(400, b"<title>400 The plain HTTP request was sent to HTTPS port</title>"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, '400 The plain HTTP request was sent to HTTPS port')})"
+        ),
+    ),
+    "plain HTTP to Go's TLS": (
+        reply(400, b"Client sent an HTTP request to an HTTPS server.\n"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, 'Client sent an HTTP request to an HTTPS server.')})"
+        ),
+    ),
 }
 
 

@@ -154,9 +154,12 @@ def test_what_our_modules_log_is_said() -> None:
     out = io.StringIO()
     with route_logging(Lines(out)):
         logging.getLogger("mpimport.somewhere").error("two\nlines")
+        logging.getLogger("mpimport.somewhere").info("and this")
+        logging.getLogger("mpimport.somewhere").debug("this only with -v")
     logging.getLogger("mpimport.somewhere").debug("not any more")
 
-    assert [line.split(" ", 1)[1] for line in out.getvalue().splitlines()] == ["error: two", "error: lines"]
+    told = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
+    assert told == ["error: two", "error: lines", "and this"]
 
 
 def summary(**changes: object) -> Summary:

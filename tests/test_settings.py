@@ -51,6 +51,7 @@ def test_the_defaults_with_an_account_are_fine() -> None:
         (Settings(send=SendSettings(workers=65)), "--workers 65"),
         (Settings(send=SendSettings(timeout_s=0)), "--timeout 0"),
         (Settings(send=SendSettings(timeout_s=float("nan"))), "--timeout nan"),
+        (Settings(send=SendSettings(connect_timeout_s=0)), "--connect-timeout 0"),
         (Settings(send=SendSettings(give_up_after_s=-1)), "--give-up-after -1"),
         (Settings(send=SendSettings(backoff_base_s=3, backoff_max_s=2)), "--backoff-max 2"),
         (Settings(send=SendSettings(backoff_jitter_s=(5, 1))), "--backoff-jitter 5 1"),
