@@ -30,7 +30,6 @@ class Ticket:
     cost: Cost
     number: int
     period: int
-    probe: bool
     quiet: bool
     began: float
     paced_s: float
@@ -99,14 +98,14 @@ class Admission:
             counted = answer not in ("throttled", "overloaded")
             self._budget.settle(ticket.cost, now, took_s, counted=counted, quiet=ticket.quiet and answer == "taken")
             if answer == "throttled":
-                if self._gate.is_open:
+                if self._gate.is_open and ticket.period == self._gate.period:
                     self._budget.share.throttled(self._budget.used(now), now)
                 self._gate.refused(now, period=ticket.period, after_s=after_s)
             elif answer == "taken":
                 if self._gate.passed(period=ticket.period):
                     self._budget.share.resume(now)
             else:
-                self._gate.lost(probe=ticket.probe)
+                self._gate.lost(period=ticket.period)
                 if after_s is not None:
                     self._gate.close_until(now + after_s)
             self._call_next()
@@ -149,9 +148,8 @@ class Admission:
 
     def _let_through(self, cost: Cost, now: float, paced_s: float) -> Ticket:
         self._budget.spend(cost)
-        period, probe = self._gate.period, self._gate.enter()
         quiet = self._concurrency.under_way < QUIET
-        return Ticket(cost, self._concurrency.enter(), period, probe, quiet, now, paced_s)
+        return Ticket(cost, self._concurrency.enter(), self._gate.enter(), quiet, now, paced_s)
 
     def _call_next(self) -> None:
         if self._queue:
