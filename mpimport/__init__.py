@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from mpimport.account import Summary
     from mpimport.api import import_events
     from mpimport.errors import MpimportError, UsageProblem
-    from mpimport.report import Progress
+    from mpimport.progress import Progress
 
 __all__ = ["MpimportError", "Progress", "Summary", "UsageProblem", "import_events"]
 
 _HOMES = {
     "MpimportError": "mpimport.errors",
-    "Progress": "mpimport.report",
+    "Progress": "mpimport.progress",
     "Summary": "mpimport.account",
     "UsageProblem": "mpimport.errors",
     "import_events": "mpimport.api",

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from mpimport.limits import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_PROPERTIES, MAX_TEXT
 
-MAX_ADDED = 2  # `$insert_id` and `ip` may be spliced in after the typed decode has counted
+MAX_ADDED = 3  # `$insert_id`, `ip` and `token` may be put in after the typed decode has counted
 LIST_NESTING = 2  # lists within lists that the schema knows; deeper ones are legal and take the slow way
 
 _Text = Annotated[str, Meta(max_length=MAX_TEXT)]

@@ -12,7 +12,7 @@ from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
 from mpimport.inputs import MappingsInput
 from mpimport.interrupt import Interrupt
-from mpimport.report import Progress
+from mpimport.progress import Progress
 from mpimport.settings import (
     BatchSettings,
     Credentials,
@@ -36,10 +36,13 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     token: str | None = None,
     region: str = "us",
     url: str | None = None,
+    endpoint: str = "import",
+    proxy: str | None = None,
+    ca_bundle: str | os.PathLike[str] | None = None,
     sandbox: bool = False,
     dry_run: bool = False,
     workers: int = 16,
-    batch_size: int = 2000,
+    batch_size: int | None = None,
     geolocate: bool = False,
     timeout_s: float = 30.0,
     give_up_after_s: float = 900.0,
@@ -60,7 +63,15 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     settings = Settings(
         batch=BatchSettings(max_events=batch_size, geolocate=geolocate),
         send=SendSettings(
-            region=region, url=url, workers=workers, timeout_s=timeout_s, give_up_after_s=give_up_after_s
+            endpoint=endpoint,
+            region=region,
+            region_given=region != "us",
+            url=url,
+            proxy=proxy,
+            ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
+            workers=workers,
+            timeout_s=timeout_s,
+            give_up_after_s=give_up_after_s,
         ),
         run=RunSettings(
             rejected=os.fspath(rejected),
@@ -78,7 +89,7 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     )
     try:
         check_settings(settings)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
     interrupt = Interrupt()
     return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)

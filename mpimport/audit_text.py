@@ -43,7 +43,7 @@ HINTS: Mapping[str, str] = {
     "properties_not_an_object": _RETRY,
     "time_missing": _NO_TIME,
     "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
-    "time_too_old": "--time-field NAME, --time-format FORMAT, if it is another field or unit",
+    "time_too_old": "--time-field or --time-format if misread; old ones: --endpoint import",
     "time_in_future": "--time-format FORMAT or --timezone ZONE, if it is another unit or zone",
     **dict.fromkeys(
         ("distinct_id_missing", "distinct_id_not_text", "distinct_id_disallowed", "distinct_id_too_long"), _USER

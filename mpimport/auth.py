@@ -1,4 +1,4 @@
-"""Owns the ways to prove who sends: each gives an Authorization header and query parameters.
+"""Owns the ways to prove who sends: an Authorization header and query parameters, or a token in each event.
 
 Must not know where secrets come from, requests, or endpoints.
 """
@@ -6,27 +6,45 @@ Must not know where secrets come from, requests, or endpoints.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mpimport.errors import UsageProblem
 
+TOKEN = "token"  # noqa: S105  the property's name (API documentation, "authentication")
 SHORTEST_SECRET = 4  # to mask less would tear up every reply, and hide nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How requests are authenticated; the repr shows the `kind` and never the secret."""
+    """How requests are authenticated; the repr shows the `kind` and never the secret.
+
+    `authorization` is a header's value, or empty. `token` is what each event carries in its property `TOKEN`; None:
+    they carry none, empty: it is not known, since nothing is sent.
+    """
 
     kind: str
-    authorization: str = field(repr=False)
+    authorization: str = field(repr=False, default="")
     params: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = field(repr=False, default=None)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that prove it."""
+        return {"Authorization": self.authorization} if self.authorization else {}
+
+    @property
+    def sent_with(self) -> Mapping[str, int]:
+        """What each event is sent with: name -> bytes that it takes."""
+        return {} if self.token is None else {TOKEN: len(json.dumps({TOKEN: self.token}, separators=(",", ":"))) - 1}
 
     def secrets(self) -> tuple[bytes, ...]:
         """Give what must never be told: the header's value and the secret in it. Some servers echo what they get."""
         coded = self.authorization.partition(" ")[2]
         user, _, password = base64.b64decode(coded).partition(b":")
-        return tuple(text for text in (coded.encode(), password or user) if len(text) >= SHORTEST_SECRET)
+        found = (coded.encode(), password or user, (self.token or "").encode())
+        return tuple(text for text in found if len(text) >= SHORTEST_SECRET)
 
 
 def service_account(username: str, secret: str, project_id: str) -> Auth:
@@ -45,6 +63,11 @@ def project_secret(secret: str) -> Auth:
 def project_token(token: str) -> Auth:
     """Authenticate with the project's token."""
     return Auth("project token", _basic(token, ""))
+
+
+def token_in_events(token: str) -> Auth:
+    """Authenticate with the project's token in each event, and with nothing beside it."""
+    return Auth("project token", token=token)
 
 
 def _basic(user: str, password: str) -> str:

@@ -6,10 +6,13 @@ Must not know the network, retries or replies.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, TypeAlias
+from urllib.parse import quote_from_bytes
+
+import msgspec
 
 from mpimport.records import Batch
 
@@ -20,9 +23,13 @@ except ImportError:  # no wheel for this platform: zlib does, at a higher price
     igzip_lib = None
 
 Lines: TypeAlias = "bytes | bytearray"
-ContentType: TypeAlias = Literal["ndjson", "json"]
+ContentType: TypeAlias = Literal["ndjson", "json", "form"]
 
-CONTENT_TYPES: dict[ContentType, str] = {"ndjson": "application/x-ndjson", "json": "application/json"}
+CONTENT_TYPES: dict[ContentType, str] = {
+    "ndjson": "application/x-ndjson",
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+}
 MAX_ISAL_LEVEL = 3
 GZIP_WBITS = 31  # zlib's way to ask for a gzip header; it writes time 0
 
@@ -35,18 +42,48 @@ class Part:
     indexes: Sequence[int]
 
 
-def encode_body(lines: Lines, content_type: ContentType, gzip_level: int | None) -> tuple[bytes, dict[str, str]]:
+class _Pieces(msgspec.Struct):
+    """An event whose values are the bytes that they were: numbers, above all, keep their spelling."""
+
+    event: msgspec.Raw
+    properties: dict[str, msgspec.Raw]
+
+
+_take_apart = msgspec.json.Decoder(_Pieces).decode_lines
+_put_together = msgspec.json.Encoder().encode_lines
+
+
+def encode_body(
+    lines: Lines,
+    content_type: ContentType,
+    gzip_level: int | None,
+    stamp: Callable[[Lines], Lines] | None = None,
+) -> tuple[bytes, dict[str, str]]:
     """Frame and compress the lines of events; give the body and the headers that describe it.
 
+    `stamp` puts into the events what no file may show (see `stamp_with`).
     `gzip_level`: 0-3 is isal's, 4-9 zlib's (slow links; isal has none so thorough), None leaves it plain.
     Without isal every level is zlib's (0 as 1). The work is done without the GIL.
     """
     headers = {"Content-Type": CONTENT_TYPES[content_type]}
-    framed = lines if content_type == "ndjson" else _array(lines)
+    framed = _FRAME[content_type](lines if stamp is None else stamp(lines))
     if gzip_level is None:
         return bytes(framed), headers
     headers["Content-Encoding"] = "gzip"
     return _gzip(framed, gzip_level), headers
+
+
+def stamp_with(name: str, text: str) -> Callable[[Lines], Lines]:
+    """Give a function that sets a property to the text in each event, in the place of one that is there."""
+    value = msgspec.Raw(msgspec.json.encode(text))
+
+    def stamp(lines: Lines) -> Lines:
+        events = _take_apart(lines)
+        for event in events:
+            event.properties[name] = value
+        return _put_together(events)
+
+    return stamp
 
 
 def whole(batch: Batch) -> Part:
@@ -93,6 +130,13 @@ def _array(lines: Lines) -> bytearray:
         framed.pop()
     framed += b"]"
     return framed
+
+
+def _form(lines: Lines) -> bytes:
+    return b"data=" + quote_from_bytes(_array(lines), safe="").encode("ascii")
+
+
+_FRAME: dict[ContentType, Callable[[Lines], Lines]] = {"ndjson": lambda lines: lines, "json": _array, "form": _form}
 
 
 def _gzip(data: Lines, level: int) -> bytes:

@@ -5,10 +5,8 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mpimport.errors import MpimportError, UsageProblem
 from mpimport.options import HELP, with_options
@@ -25,7 +24,7 @@ from mpimport.standard_streams import let_go, open_closed
 if TYPE_CHECKING:
     from mpimport.account import Summary
     from mpimport.inputs import FileInput
-    from mpimport.settings import Credentials, MapSettings, Secret, Settings
+    from mpimport.settings import MapSettings, Settings
 
 
 @click.command(
@@ -42,9 +41,8 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
 
     interrupt = Interrupt()
     problems: list[str] = []
-    settings = _settings(given, problems)
     with _noting(problems):
-        check_settings(settings)
+        check_settings(settings := _settings(given, problems))
     inputs, notes = _inputs(sources, settings, interrupt, problems, given["mapping"])
     if problems:
         raise UsageProblem(*problems)
@@ -62,7 +60,8 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
 
 def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
     """Build the settings, adding to `problems` what cannot be one."""
-    from mpimport.settings import (  # noqa: PLC0415  not needed for --help
+    from mpimport.credentials import gather  # noqa: PLC0415  not needed for --help
+    from mpimport.settings import (  # noqa: PLC0415
         BatchSettings,
         ReadSettings,
         RunSettings,
@@ -90,20 +89,28 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             max_events=given["batch_size"],
             max_bytes=given["batch_bytes"],
             content_type=given["content_type"],
-            gzip_level=None if given["no_gzip"] else given["gzip_level"],
+            gzip_level=given["gzip_level"],
+            gzip=not given["no_gzip"],
             geolocate=given["geolocate"],
         ),
         send=SendSettings(
             endpoint=given["endpoint"],
             region=given["region"],
+            region_given=_is_given("region"),
             url=given["url"],
+            proxy=given["proxy"],
+            ca_bundle=given["ca_bundle"],
             workers=given["workers"],
             timeout_s=given["timeout"],
+            connect_timeout_s=given["connect_timeout"],
             give_up_after_s=given["give_up_after"],
             backoff_base_s=given["backoff_base"],
             backoff_max_s=given["backoff_max"],
             backoff_jitter_s=given["backoff_jitter"],
             strict=not given["no_strict"],
+            max_events_per_s=given["max_events_per_second"],
+            max_bytes_per_minute=given["max_bytes_per_minute"],
+            rate_window_s=given["rate_window"],
         ),
         run=RunSettings(
             rejected=given["rejected"],
@@ -115,8 +122,12 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             restart=given["restart"],
             keeps_checkpoint=not given["no_checkpoint"],
         ),
-        credentials=_credentials(given, problems),
+        credentials=gather(given, problems),
     )
+
+
+def _is_given(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
@@ -128,50 +139,11 @@ def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
         entries = read_mapping(given["mapping"]) if given["mapping"] else {}
     options = {name: given[name.replace("-", "_")] for name in KEYS}
     options["insert-id-from"] = [name for name in (options["insert-id-from"] or "").split(",") if name]
-    for name in ("drop", "keep", "drop-long"):
-        options[name] = list(options[name])
+    options |= {name: list(options[name]) for name in ("drop", "keep", "drop-long")}
     for name in ("rename", "set", "type"):
         options[name] = read_pairs(name, options[name], problems)
     options["set"] = {name: json_or_text(value) for name, value in options["set"].items()}
     return map_settings(overlay(entries, {name: value for name, value in options.items() if value}))
-
-
-def _credentials(given: Mapping[str, Any], problems: list[str]) -> Credentials:
-    """Gather what proves who sends: files come before the environment, and a terminal is asked last."""
-    from mpimport.settings import Credentials, Secret  # noqa: PLC0415  not needed for --help
-
-    secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
-    api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
-    username = given["username"]
-    needed = username and not secret and not given["secret_file"] and not problems
-    if needed and not (given["dry_run"] or given["sandbox"]) and sys.stderr.isatty():
-        with suppress(EOFError):
-            secret = Secret(getpass.getpass(f"Secret of the service account {username}: ", stream=sys.stderr))
-    return Credentials(
-        project_id=given["project_id"],
-        username=username,
-        secret=secret,
-        api_secret=api_secret,
-        token=Secret(given["token"]) if given["token"] else None,
-        secret_file=given["secret_file"],
-    )
-
-
-def _secret(option: str, path: str | None, variable: str, problems: list[str]) -> Secret | None:
-    from mpimport.settings import Secret  # noqa: PLC0415  not needed for --help
-
-    if path is None:
-        text = os.environ.get(variable, "").strip()
-        return Secret(text) if text else None
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{option} {path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
-        return None
-    if not text or len(text.splitlines()) != 1:
-        problems.append(f"{option} {path}: must hold the secret and nothing else, on one line")
-        return None
-    return Secret(text)
 
 
 def _inputs(
@@ -221,9 +193,7 @@ def _noting(problems: list[str]) -> Iterator[None]:
 
 
 def _level(given: Mapping[str, Any]) -> int:
-    if given["verbose"]:
-        return logging.DEBUG
-    return logging.WARNING if given["quiet"] else logging.INFO
+    return logging.DEBUG if given["verbose"] else logging.WARNING if given["quiet"] else logging.INFO
 
 
 def _tell(summary: Summary, given: Mapping[str, Any]) -> None:

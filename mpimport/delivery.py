@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TypeAlias
 
+from mpimport.admission import Admission, Ticket
+from mpimport.backoff import Backoff
 from mpimport.body import Lines, Part
+from mpimport.brake import Brake
 from mpimport.clock import Clock, SystemClock
 from mpimport.errors import Unbalanced
 from mpimport.ledger import Ledger
-from mpimport.pacing import Backoff, Gate
+from mpimport.pacing import Cost
 from mpimport.records import (
     Accepted,
+    Answer,
     Batch,
     Fatal,
+    Miscounted,
     Outcome,
     Partial,
     Refused,
@@ -31,8 +36,8 @@ from mpimport.records import (
     Waiting,
 )
 
-INTERNAL_ERROR = "internal error"  # how Outcome.fatal begins when mpimport itself is at fault
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
+MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are not counted are looked for
 
 Notify: TypeAlias = Callable[[Waiting], None]
 
@@ -43,12 +48,12 @@ _log = logging.getLogger(__name__)
 class Route:
     """All that delivering needs beside the batch; shared by the senders of a run.
 
-    `send` never raises. `halt` means "no further request": whoever wants to stop sets it, and a delivery
-    that meets a fatal reply sets it before anything else, so each sender spends at most one request on
+    `send` never raises. Whoever wants to stop stops `admission`, and no further request is sent; a delivery
+    that meets a fatal reply does so before anything else, so each sender spends at most one request on
     finding out. A request that is under way is always finished.
     `give_up_after_s` bounds the time that a batch keeps failing: from a failure to the next reply that
-    settles something, summed up. The gate counts when the batch has failed before, or nothing would ever
-    end; a batch that was not yet tried waits at the gate as long as it is closed.
+    settles something, summed up. A closed gate counts when the batch has failed before, or nothing would ever
+    end; pacing does not count, and a batch that was not yet tried waits at the gate as long as it is closed.
     """
 
     send: Callable[[bytes, Mapping[str, str]], Response]
@@ -57,8 +62,8 @@ class Route:
     give_up_after_s: float = 900.0
     backoff: Backoff = field(default_factory=Backoff)
     clock: Clock = field(default_factory=SystemClock)
-    gate: Gate = field(default_factory=Gate)
-    halt: threading.Event = field(default_factory=threading.Event)
+    admission: Admission = field(default_factory=Admission)
+    brake: Brake = field(default_factory=Brake)
     rng: random.Random = field(default_factory=random.Random)
 
 
@@ -76,13 +81,14 @@ def deliver_safely(batch: Batch, route: Route, notify: Notify) -> Outcome:
         delivery.run()
         return delivery.outcome()
     except Exception as error:  # noqa: BLE001 - a thread's edge: a bug must not lose the batch
-        route.halt.set()
+        route.admission.stop()
         _log.exception("batch %d: a bug in mpimport stops the run", batch.seq)
-        delivery.fatal = f"{INTERNAL_ERROR} while sending batch {batch.seq}: {type(error).__name__}: {error}"
+        delivery.fatal = f"internal error while sending batch {batch.seq}: {type(error).__name__}: {error}"
     try:
-        return delivery.outcome()
+        outcome = delivery.outcome()
     except Unbalanced:
-        return Outcome(batch, 0, undelivered=tuple(range(batch.count)), fatal=delivery.fatal)
+        outcome = Outcome(batch, 0, undelivered=tuple(range(batch.count)), fatal=delivery.fatal)
+    return replace(outcome, bug=True)
 
 
 class _Delivery:
@@ -99,14 +105,20 @@ class _Delivery:
         self.failures = 0  # in a row
         self.failing_since: float | None = None
         self.failed_s = 0.0  # before that
+        self.miscounts = 0  # in a row
+        self.searching = False  # for the events that the server does not count
 
     def run(self) -> None:
         """Send part after part until nothing is left to do, or to hope for."""
-        while self.ledger.todo and self._may_send():
+        while self.ledger.todo and not self.route.admission.halt.is_set():
             part = self.ledger.todo[0]
-            verdict = self._attempt(part)
+            body, headers = self.route.encode(part.lines)
+            ticket = self._enter(part)
+            if ticket is None:
+                return
+            verdict = self._attempt(part, ticket, body, headers)
             if isinstance(verdict, Fatal):
-                self.route.halt.set()
+                self.route.admission.stop()
                 self.fatal = verdict.reason
                 return
             again = self._settle(part, verdict)
@@ -119,38 +131,80 @@ class _Delivery:
         """Give what became of the events so far, checked. Unbalanced: an event is missing or counted twice."""
         return self.ledger.outcome(fatal=self.fatal, gave_up=self.gave_up, requests=self.requests, retries=self.retries)
 
-    def _may_send(self) -> bool:
-        """Wait for the gate; False when nothing more may be sent, or it opens too late."""
-        route = self.route
-        while not route.halt.is_set():
-            left = route.gate.seconds_left(route.clock.now())
-            if not left:
-                return True
-            if self._gives_up(left, "all senders have to wait") or route.clock.wait(left, route.halt):
-                return False
-        return False
+    def _enter(self, part: Part) -> Ticket | None:
+        """Wait until it may be sent; None when nothing more may be sent, or the gate opens too late."""
+        admission = self.route.admission
+        patience_s = inf if self.failing_since is None else self.route.give_up_after_s - self._failed_s()
+        ticket = admission.enter(Cost(len(part.indexes), len(part.lines)), patience_s)
+        if ticket is None:
+            if not admission.halt.is_set():
+                self._give_up("all senders have to wait")
+        elif self.failing_since is not None:
+            self.failing_since += ticket.paced_s  # it failed no longer because others had to be waited for
+        return ticket
 
-    def _attempt(self, part: Part) -> Verdict:
-        body, headers = self.route.encode(part.lines)
+    def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
         self.requests += 1
         self.retries += self.failures > 0
-        return self.route.classify(self.route.send(body, headers), len(part.indexes))
+        answer: Answer = "odd"
+        after_s = None
+        try:
+            verdict = self.route.classify(self.route.send(body, headers), len(part.indexes))
+            if isinstance(verdict, Retry):
+                answer, after_s = verdict.answer, verdict.after_s
+            else:
+                answer = "taken"
+        finally:
+            self.route.admission.leave(ticket, answer, after_s)
+        return verdict
 
-    def _settle(self, part: Part, verdict: Accepted | Partial | Split | Refused | Retry) -> Retry | None:
+    def _settle(self, part: Part, verdict: Accepted | Partial | Split | Miscounted | Refused | Retry) -> Retry | None:
         """Enter the verdict into the ledger; give the reason to send again later, if there is one."""
+        self.miscounts = self.miscounts + 1 if isinstance(verdict, Miscounted) else 0
         match verdict:
             case Accepted():
                 self.ledger.store(part)
+                self.route.brake.settled()
             case Partial(failed, resend_rest):
                 self.ledger.store_but(part, failed, resend_rest=resend_rest)
+                self.route.brake.settled()
                 return Retry(DISAGREES) if resend_rest else None
             case Split(reason, max_bytes):
-                self.ledger.cut(part, reason, max_bytes)
+                self._cut(part, reason, max_bytes)
+            case Miscounted(reason, stored):
+                if not self._is_worth_cutting(part, stored):
+                    return Retry(reason)
+                self.searching = True
+                self._cut(part, reason, None)
             case Refused(reason):
                 self.ledger.refuse(part, reason)
+                self._refused(reason)
             case Retry():
                 return verdict
         return None
+
+    def _is_worth_cutting(self, part: Part, stored: int) -> bool:
+        """Whether it is a few events that the server leaves out, again and again, rather than the server's own trouble.
+
+        Once they are being looked for, only a single event is given another chance.
+        """
+        if self.searching and len(part.indexes) > 1:
+            return True
+        return self.miscounts >= MAX_MISCOUNTS and (self.searching or 2 * stored >= len(part.indexes))
+
+    def _cut(self, part: Part, reason: str, max_bytes: int | None) -> None:
+        self.ledger.cut(part, reason, max_bytes)
+        if len(part.indexes) == 1:
+            self._refused(reason)
+
+    def _refused(self, reason: str) -> None:
+        """Stop the run when nothing but refusals comes back: then it is not about the events."""
+        if self.route.brake.refused():
+            self.route.admission.stop()
+            self.fatal = (
+                "the server refused every request of late, whatever was in it, and stored nothing: check --url and "
+                f"what stands between here and the server, then run the same command again; the last time: {reason}"
+            )
 
     def _recovered(self) -> None:
         if self.failing_since is not None:
@@ -165,19 +219,15 @@ class _Delivery:
         if self.failing_since is None:
             self.failing_since = now
         delay_s = max(route.backoff.delay(self.failures, route.rng), retry.after_s or 0.0)
-        if retry.shared:
-            route.gate.close_until(now + delay_s)
-        if self._gives_up(delay_s, retry.reason):
+        if self._failed_s() + delay_s > route.give_up_after_s:
+            self._give_up(f"the last time: {retry.reason}")
             return False
         self.notify(Waiting(self.ledger.batch.seq, self.failures, retry.reason, delay_s))
-        return not route.clock.wait(delay_s, route.halt)
+        return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _gives_up(self, delay_s: float, reason: str) -> bool:
-        """Whether waiting so long would pass the time that the batch may keep failing; a first try always waits."""
-        if self.failing_since is None:
-            return False
-        failed_s = self.failed_s + self.route.clock.now() - self.failing_since
-        if failed_s + delay_s <= self.route.give_up_after_s:
-            return False
-        self.gave_up = f"kept failing for {failed_s:.0f} s, {self.failures} times in a row; the last time: {reason}"
-        return True
+    def _failed_s(self) -> float:
+        """Give for how long the batch has been failing in all; while it is failing."""
+        return self.failed_s + self.route.clock.now() - (self.failing_since or 0.0)
+
+    def _give_up(self, why: str) -> None:
+        self.gave_up = f"kept failing for {self._failed_s():.0f} s, {self.failures} times in a row; {why}"

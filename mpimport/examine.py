@@ -81,10 +81,11 @@ def _examine_value(
         reasons = (*wrong, *(reason for reason in problems(event, limits) if reason.field not in said))
         if not reasons:
             body = _body(event, value, text if shaping.is_default else None, found, limits)
-            if len(body) < MAX_EVENT_BYTES:
+            size = len(body) + sum(limits.sent_with.values())
+            if size < MAX_EVENT_BYTES:
                 mends.update(found)
                 return body
-            message = f"{len(body):,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
+            message = f"{size:,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
             reasons = (Reason("event_too_large", message),)
     except RecursionError:
         reasons = (*known, TOO_DEEP)

@@ -5,12 +5,58 @@ Must not know retries. Never quotes a URL or an unknown exception's text: they m
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mpimport.dialling import ConnectTimeoutError, HandshakeTimeoutError, TunnelError
 
 MAX_CAUSES = 20
+
+NO_SUCH_HOST = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
+NO_ROUTE = {
+    getattr(errno, name)
+    for name in ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL", "EAFNOSUPPORT")
+    if hasattr(errno, name)
+}
+NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"}
+TLS_ALERT = "\x15\x03"  # how a server that speaks TLS only answers to plain HTTP (RFC 8446, 5.1)
+PASSING = {408, 425, 429}  # of a proxy's 4xx, those that may be different the next time
+
+# OpenSSL, x509_vfy.h
+NOT_YET_VALID, EXPIRED, SELF_SIGNED, SELF_SIGNED_ROOT, NO_ISSUER, NO_FIRST_ISSUER = 9, 10, 18, 19, 20, 21
+OTHER_HOST, OTHER_ADDRESS = 62, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where an attempt goes, and how long it may take: `host` and `proxy` as `place_of` writes them."""
+
+    host: str
+    proxy: str | None = None
+    timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there was no reply. `final`: of a host that never answered, waiting will not bring one."""
+
+    words: str
+    final: bool = False
+
+
+def place_of(url: str) -> str:
+    """Write the host and the port of a URL for people, and nothing else of it: it may hold a password."""
+    parts = urlsplit(url)
+    host = parts.hostname or "?"
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{parts.port}" if parts.port else host
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -26,65 +72,96 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         todo.extend(cause for cause in nested if isinstance(cause, BaseException))
 
 
-def explain(error: BaseException, place: str, timeout_s: float) -> str:
-    """Say in words for people why there was no reply; `place` is the host and port."""
+def explain(error: BaseException, way: Way) -> Failure:
+    """Say in words for people why there was no reply."""
     found = list(causes(error))
+    proxy = f"the proxy {way.proxy}"
+    if any(isinstance(one, TunnelError) for one in found):
+        return _tunnel_failure(found, way, proxy)
+    if any(type(one).__name__ == "ProxyError" for one in found):
+        return _failure([one for one in found if type(one).__name__ != "ProxyError"], way, proxy)
+    return _failure(found, way, f"{way.host}, by way of {proxy}," if way.proxy else way.host)
+
+
+def _tunnel_failure(found: list[BaseException], way: Way, proxy: str) -> Failure:
+    for one in found:
+        refused = re.match(r"Tunnel connection failed: (\d{3})", str(one)) if isinstance(one, OSError) else None
+        if refused is None:
+            continue
+        status = int(refused[1])
+        if status == 407:
+            return Failure(f"{proxy} wants credentials: put its URL with user name and password into HTTPS_PROXY", True)
+        final = 400 <= status < 500 and status not in PASSING
+        return Failure(f"{proxy} answers {status} instead of leading on to {way.host}; is it the right one?", final)
+    if any(isinstance(one, TimeoutError) for one in found):
+        return Failure(f"{proxy} did not lead on to {way.host} within {way.connect_timeout_s:g} s")
+    inner = [one for one in found if type(one).__name__ not in {"ProxyError", "TunnelError"}]
+    return _failure(inner, way, proxy)
+
+
+def _failure(found: list[BaseException], way: Way, place: str) -> Failure:
+    for one in found:
+        failure = _tls_failure(one, place) or _socket_failure(one, way, place)
+        if failure is not None:
+            return failure
     names = {type(one).__name__ for one in found}
-    if "ProxyError" in names:
-        return _proxy_words(found, timeout_s)
-    return _words(found, names, place, timeout_s)
-
-
-def _words(found: list[BaseException], names: set[str], place: str, timeout_s: float) -> str:
-    telling = [words for one in found if (words := _tls_words(one, place) or _socket_words(one, place))]
-    if telling:
-        return telling[0]
-    if "ConnectTimeoutError" in names:
-        return f"could not connect to {place} within {timeout_s:g} s"
     if names & {"TimeoutError", "ReadTimeoutError", "ReadTimeout"}:
-        return f"no complete reply from {place} within {timeout_s:g} s"
+        return Failure(f"no complete reply from {place} within {way.timeout_s:g} s")
     if names & {"IncompleteRead", "InvalidChunkLength"}:
-        return f"the reply from {place} was cut short"
+        return Failure(f"the reply from {place} was cut short")
     if names & {"BadStatusLine", "LineTooLong", "UnknownProtocol", "HTTPException"}:
-        return f"what {place} answers is not HTTP"
+        secure = any(TLS_ALERT in str(one) for one in found)
+        hint = "; it speaks TLS: is its address https:// rather than http://?" if secure else ""
+        return Failure(f"what {place} answers is not HTTP{hint}", secure)
     for one in found:
         if isinstance(one, OSError) and one.errno is not None:
-            return f"no connection to {place}: {os.strerror(one.errno)}"
-    return f"no reply from {place} ({type(found[-1]).__name__})"
+            return Failure(f"no connection to {place}: {os.strerror(one.errno)}")
+    return Failure(f"no reply from {place} ({type(found[-1]).__name__})")
 
 
-def _tls_words(error: BaseException, place: str) -> str | None:
+def _tls_failure(error: BaseException, place: str) -> Failure | None:
+    reason = getattr(error, "reason", None)  # only what OpenSSL raised has it
     match error:
         case ssl.SSLCertVerificationError():
-            return (
-                f"the TLS certificate of {place} is not trusted ({error.verify_message}); if it is your "
-                "company's or your own, name its CA bundle in REQUESTS_CA_BUNDLE"
-            )
+            why = getattr(error, "verify_message", "no reason given")
+            advice = _CERTIFICATE.get(getattr(error, "verify_code", 0), "see --ca-bundle")
+            return Failure(f"the TLS certificate of {place} is not trusted ({why}): {advice}", True)
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return f"{place} broke the TLS connection off"
-        case ssl.SSLError() if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
-            return f"{place} does not speak TLS; is its address http:// rather than https://?"
+            return Failure(f"{place} broke the TLS connection off")
+        case ssl.SSLError() if reason in NOT_TLS:
+            return Failure(f"{place} does not speak TLS; is its address http:// rather than https://?", True)
         case ssl.SSLError():
-            return f"TLS with {place} failed: {error.reason or type(error).__name__}"
+            return Failure(f"TLS with {place} failed: {reason or type(error).__name__}")
     return None
 
 
-def _socket_words(error: BaseException, place: str) -> str | None:
+_UNKNOWN_CA = "if it is your company's or your own, name its CA certificate with --ca-bundle"
+_CERTIFICATE = {
+    **dict.fromkeys((SELF_SIGNED, SELF_SIGNED_ROOT, NO_ISSUER, NO_FIRST_ISSUER), _UNKNOWN_CA),
+    EXPIRED: "whoever runs the server must renew it, or this machine's clock is wrong",
+    NOT_YET_VALID: "is this machine's clock right?",
+    **dict.fromkeys((OTHER_HOST, OTHER_ADDRESS), "it was made for another host; check --url"),
+}
+
+
+def _socket_failure(error: BaseException, way: Way, place: str) -> Failure | None:
     match error:
+        case socket.gaierror() if error.errno in NO_SUCH_HOST:
+            where = "its address" if way.proxy else "--url"
+            return Failure(f"the host name of {place} does not exist; check {where}, and the network", True)
         case socket.gaierror():
-            return f"could not resolve the host name of {place}; check --url and the network"
+            return Failure(f"the host name of {place} cannot be looked up just now; is the network up?")
+        case ConnectTimeoutError():
+            return Failure(
+                f"could not connect to {place} within {way.connect_timeout_s:g} s; "
+                "a firewall may be in the way, or the address may be wrong"
+            )
+        case HandshakeTimeoutError():
+            return Failure(f"{place} took the connection but agreed on no TLS within {way.connect_timeout_s:g} s")
         case ConnectionRefusedError():
-            return f"{place} refused the connection; is it the right address?"
+            return Failure(f"{place} refused the connection: is it the right address and port, and is it running?")
         case ConnectionError():
-            return f"{place} broke the connection off before its reply was complete"
+            return Failure(f"{place} broke the connection off before its reply was complete")
+        case OSError() if error.errno is not None and error.errno in NO_ROUTE:
+            return Failure(f"there is no way to {place} ({os.strerror(error.errno)}); is the network up?")
     return None
-
-
-def _proxy_words(found: list[BaseException], timeout_s: float) -> str:
-    for one in found:
-        if isinstance(one, OSError) and "407" in str(one):
-            return "the proxy wants credentials: put its user name and password into the proxy's URL"
-        if isinstance(one, OSError) and str(one).startswith("Tunnel connection failed"):
-            return "the proxy would not connect to the server"
-    inner = [one for one in found if type(one).__name__ != "ProxyError"]
-    return _words(inner or found, {type(one).__name__ for one in inner}, "the proxy", timeout_s)

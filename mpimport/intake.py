@@ -8,9 +8,10 @@ to `examine`. Knows neither files nor the network.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from itertools import islice
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -19,13 +20,14 @@ from mpimport.accept import Typed, count_colons, count_names, decode_typed, with
 from mpimport.batch import Draft
 from mpimport.examine import ADDED, Bad, examine, find_duplicates, one_line
 from mpimport.limits import (
+    ALL_HISTORY,
     DISALLOWED_IDS,
     FUTURE_S,
     IGNORE,
     INSERT_ID,
     MAX_NESTED_BYTES,
-    OLDEST_S,
     RESERVED,
+    History,
 )
 from mpimport.mapping import ALIASES
 from mpimport.normalise import DEFAULT, LOOKALIKES, Shaping, insert_id_of
@@ -35,7 +37,6 @@ from mpimport.validate import Limits
 
 _NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
 _SUSPECT_IDS = DISALLOWED_IDS | LOOKALIKES
-_OLDEST_MS = OLDEST_S * 1000
 _BUCKET, _DOLLAR_BUCKET = RESERVED
 _ENDING = b"}}\n"
 _ENDING_WITH_IP = b"," + ADDED["ip"] + _ENDING
@@ -57,8 +58,13 @@ class Intake:
         geolocate: bool,
         clock: Callable[[], float],
         shaping: Shaping = DEFAULT,
+        history: History = ALL_HISTORY,
+        sent_with: Mapping[str, int] | None = None,
     ) -> None:
-        """Take the limits of one request, whether `ip` is left out, and what the user said about fields."""
+        """Take the limits of one request, whether `ip` is left out, and what the user said about fields.
+
+        `history` is how far back events are taken, `sent_with` as in `Limits`.
+        """
         self.draft = Draft(max_events, max_bytes)
         self.read = 0
         self.next = 1
@@ -69,6 +75,8 @@ class Intake:
         self._preparing = Preparing(shaping)
         self._added = () if geolocate else tuple(ADDED)
         self._clock = clock
+        self._history = history
+        self._sent_with = sent_with or {}
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -84,8 +92,7 @@ class Intake:
             if self.draft.full:
                 yield self._seal()
             return
-        shaping = self._preparing.shaping
-        limits = Limits(self._clock() + FUTURE_S, self._added, keeps_long_text=shaping.texts.long_strings == "keep")
+        limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
         records = iter(block.records) if prepared is None else prepared
         number = block.first
@@ -113,6 +120,16 @@ class Intake:
                 record = self._preparing.take_back()
             yield from self._take_slowly(source, number, record, limits, block)
             number += 1
+
+    def _limits(self, now_s: float) -> Limits:
+        return Limits(
+            now_s + FUTURE_S,
+            self._added,
+            keeps_long_text=self._preparing.shaping.texts.long_strings == "keep",
+            oldest_s=self._history.oldest_s(now_s),
+            too_old=self._history.too_old,
+            sent_with=self._sent_with,
+        )
 
     def flush(self) -> Iterator[Batch]:
         """Yield what waits, at the end of the input."""
@@ -142,6 +159,8 @@ class Intake:
         lines = self.draft.lines
         newest_s = int(limits.newest_s)
         newest_ms = newest_s * 1000
+        oldest_s = ceil(limits.oldest_s)
+        oldest_ms = oldest_s * 1000
         add_ip = bool(limits.added)
         taken = 0
         for record in islice(records, room):
@@ -152,7 +171,7 @@ class Intake:
                 distinct_id = properties["distinct_id"]
                 insert_id = properties.get("$insert_id")
                 if (
-                    not (_OLDEST_MS <= time <= newest_ms or OLDEST_S <= time <= newest_s)
+                    not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
                     or time.__class__ is not int
                     or distinct_id.__class__ is not str
                     or distinct_id in _SUSPECT_IDS

@@ -1,8 +1,12 @@
-"""The API's rules in numbers and words, each with its source. No code but for values that Python itself stumbles on."""
+"""The API's rules in numbers and words, each with its source.
+
+No code but for values that Python itself stumbles on, and for a limit that moves with the clock.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 
@@ -28,6 +32,21 @@ DISALLOWED_IDS = frozenset(
 RESERVED = ("bucket", "$bucket")  # "must not be used"
 IGNORE = "$ignore"  # "the event is dropped silently"
 IDENTITIES = ("$user_id", "$device_id")  # carry identity instead of distinct_id
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How far back an endpoint takes events: `max_age_s` None is from `OLDEST_S` on. `too_old` ends "time X is …"."""
+
+    max_age_s: int | None
+    too_old: str
+
+    def oldest_s(self, now_s: float) -> float:
+        """Give the oldest time that is taken, in seconds since the epoch."""
+        return OLDEST_S if self.max_age_s is None else max(now_s - self.max_age_s, OLDEST_S)
+
+
+ALL_HISTORY = History(None, "before 1971-01-01, the oldest time that Mixpanel takes")
 
 
 _JSON_WORDS = {None: "null", True: "true", False: "false"}

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from queue import Empty
 
 from mpimport.account import Summary, exit_code, worst_of
-from mpimport.delivery import INTERNAL_ERROR
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -23,8 +22,8 @@ from mpimport.errors import (
 )
 from mpimport.interrupt import POLL_S, Interrupt
 from mpimport.plan import Input, Plan
-from mpimport.records import Batch, Outcome, Waiting
-from mpimport.report import Progress
+from mpimport.progress import Progress
+from mpimport.records import Batch, Flow, Outcome, Waiting
 
 QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
 QUIET_S = 10.0  # the same trouble is told once in so many seconds
@@ -153,7 +152,7 @@ class _Run:
     def _abandon(self) -> None:
         """Count what is under way as undelivered: nobody waits for it any more. It may arrive all the same."""
         if not self.plan.interrupt.insisted:
-            self._stop(MpimportError(f"{INTERNAL_ERROR}: all senders have died; run the same command again"))
+            self._stop(MpimportError("internal error: all senders have died; run the same command again"))
         for batch, _ in tuple(self.under_way.values()):
             self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
 
@@ -172,8 +171,7 @@ class _Run:
                 logging.INFO, f"the server takes {outcome.max_bytes:,} bytes a request; batches are smaller from now on"
             )
         if outcome.fatal is not None:
-            ours = outcome.fatal.startswith(INTERNAL_ERROR)
-            self._stop(MpimportError(outcome.fatal) if ours else ServerRefused(outcome.fatal))
+            self._stop(MpimportError(outcome.fatal) if outcome.bug else ServerRefused(outcome.fatal))
         if outcome.gave_up is not None:
             self._gave_up(outcome.gave_up, nothing_arrives=self.tally.imported == imported_before)
 
@@ -239,6 +237,7 @@ class _Run:
     def _progress(self) -> Progress:
         sizes = [source.size for source in self.plan.inputs]
         now = self.plan.clock()
+        flow = self.plan.senders.flow() if self.plan.senders else Flow()
         return Progress(
             bytes_read=self.consumed + (self.current.consumed if self.current else 0),
             total_bytes=None if None in sizes else sum(size or 0 for size in sizes),
@@ -251,6 +250,9 @@ class _Run:
             source=self.current.name if self.current else "",
             bytes_skipped=sum(source.skipped for source in self.plan.inputs),
             waiting=self.waiting[0] if now < self.waiting[1] else "",
+            held_by=flow.held_by,
+            hold_s=flow.hold_s,
+            limit_share=flow.share,
         )
 
     def _summary(self) -> Summary:

@@ -12,7 +12,7 @@ from typing import Protocol
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.keeper import Keeper
-from mpimport.records import Batch, Block, Outcome, Unreadable, Waiting
+from mpimport.records import Batch, Block, Flow, Outcome, Unreadable, Waiting
 from mpimport.report import Report
 from mpimport.settings import MaxRejected
 from mpimport.settle import Settler
@@ -50,6 +50,7 @@ class Sending(Protocol):
     def submit(self, batch: Batch) -> None: ...  # noqa: D102  hand over a batch
     def stop(self) -> None: ...  # noqa: D102  begin no further request
     def alive(self) -> int: ...  # noqa: D102  living senders
+    def flow(self) -> Flow: ...  # noqa: D102  how freely requests flow
     def close(self, timeout_s: float) -> bool: ...  # noqa: D102  end them
 
 

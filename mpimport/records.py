@@ -112,13 +112,15 @@ class Batch:
 class Response:
     """What one attempt brought: the status, lower-case header names, at most the first MBs of the body.
 
-    `status` 0 means that no complete reply arrived; `error` then says why, in words for people.
+    `status` 0 means that no complete reply arrived; `error` then says why, in words for people, and
+    `final` that no other attempt can bring one until somebody mends it.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     error: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +145,20 @@ class Partial:
     resend_rest: bool = False
 
 
+FailedAnswer: TypeAlias = Literal["throttled", "overloaded", "lost", "odd"]
+"""How a request failed: a 429; the server cannot cope; no reply came; a reply that makes no sense."""
+
+Answer: TypeAlias = Literal["taken"] | FailedAnswer
+"""What became of a request: "taken" when the server dealt with it, whatever it made of the events."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send the same again later. `after_s`: seconds the server asked for. `shared`: all senders wait."""
+    """Send the same again later. `after_s`: seconds the server asked for. `answer`: what kind of failure it is."""
 
     reason: str
     after_s: float | None = None
-    shared: bool = False
+    answer: FailedAnswer = "odd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,14 @@ class Split:
 
     reason: str
     max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Miscounted:
+    """The server says that it stored `stored` of the events, fewer than all, and does not say which."""
+
+    reason: str
+    stored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,7 @@ class Fatal:
     reason: str
 
 
-Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Refused | Fatal"
+Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Miscounted | Refused | Fatal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +202,23 @@ class Waiting:
     attempt: int
     reason: str
     delay_s: float
+
+
+HeldBy: TypeAlias = Literal["", "gate", "probe", "rate limit", "concurrency"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
+
+    `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
+    """
+
+    held_by: HeldBy = ""
+    hold_s: float | None = 0.0
+    share: float = 1.0
+    limit: int = 0
+    under_way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +234,8 @@ class Refusal:
 class Outcome:
     """What became of a batch. imported + len(refusals) + len(undelivered) == batch.count, always.
 
-    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None.
+    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None; with `bug`
+    what is fatal is a fault of ours.
     `nbytes`: uncompressed bytes of the imported events. `max_bytes`: a request limit that was learnt.
     """
 
@@ -214,3 +249,4 @@ class Outcome:
     retries: int = 0
     nbytes: int = 0
     max_bytes: int | None = None
+    bug: bool = False

@@ -14,7 +14,9 @@ from typing import Any
 from mpimport.records import (
     Accepted,
     Failed,
+    FailedAnswer,
     Fatal,
+    Miscounted,
     Partial,
     Refused,
     Response,
@@ -25,10 +27,14 @@ from mpimport.records import (
 
 MAX_WORDS = 300  # characters of the server's that are quoted
 MAX_RETRY_AFTER_S = 3600.0
+MAX_COUNT = 10**12  # what is larger counts nothing, and is not worth quoting
+UNDOCUMENTED = "not the documented reply to an import"
 TOO_LARGE = 0  # as Split.max_bytes: too large, but the server did not say what would fit
 
 RETRIED = frozenset({408, 425, 429})  # of the 4xx; every 5xx is retried
 LIMIT_WORDS = re.compile(rb"max limit of (\d{1,12}) bytes")  # API documentation, the 413 example
+# What nginx, Apache and Go say to plain HTTP where they expect TLS; no event is at fault.
+PLAIN_TO_TLS = re.compile(rb"plain HTTP (request )?(was sent )?to |HTTP request to an HTTPS server", re.IGNORECASE)
 
 MENDING: Mapping[int, str] = {
     401: "the server refused the credentials: check the service account's user name and secret (or the "
@@ -38,7 +44,7 @@ MENDING: Mapping[int, str] = {
     "role in it allows importing",
     404: "there is no such address: check --url",
     405: "this address takes no imports: check --url",
-    407: "the proxy wants credentials: put its user name and password into the proxy's URL",
+    407: "the proxy wants credentials: put its URL with user name and password into HTTP_PROXY",
     410: "there is no such address any more: check --url",
 }
 
@@ -50,8 +56,10 @@ def classify(response: Response, count: int) -> Verdict:
     carries its `$insert_id`.
     """
     status = response.status
+    if status == 0 and response.final:
+        return Fatal(response.error or "no reply")
     if status == 0:
-        return Retry(response.error or "no reply")
+        return Retry(response.error or "no reply", answer="lost")
     if status == 200:
         return _stored(response, count)
     if status == 400:
@@ -60,11 +68,11 @@ def classify(response: Response, count: int) -> Verdict:
         return _too_large(response)
     if status in RETRIED or status >= 500 or status < 300:
         wait_s = retry_after_s(response.headers)
-        return Retry(_told(response), after_s=wait_s, shared=status == 429)
+        return Retry(told(response), after_s=wait_s, answer=_failed_answer(status))
     if status < 400:
         return Fatal(f"{_redirect(response)}; redirects are not followed with credentials: mend --url")
     mending = MENDING.get(status, "the server will not take requests like this: check --url and the credentials")
-    return Fatal(f"{mending} ({_told(response)})")
+    return Fatal(f"{mending} ({told(response)})")
 
 
 def classify_lenient(response: Response, count: int) -> Verdict:
@@ -72,11 +80,11 @@ def classify_lenient(response: Response, count: int) -> Verdict:
 
     Halving finds them: what is left alone and is not stored, was dropped.
     """
-    number = _stored_number(_json_of(response)) if response.status == 200 else None
-    if number is None or not 0 <= number < count:
-        return classify(response, count)
+    verdict = classify(response, count)
+    if not isinstance(verdict, Miscounted):
+        return verdict
     if count > 1:
-        return Split(f"the server stored {number:,} of {count:,} and does not say which")
+        return Split(f"the server stored {verdict.stored:,} of {count:,} and does not say which")
     return Refused("the server dropped the event and does not say why; without --no-strict it does")
 
 
@@ -101,34 +109,53 @@ def clean_words(text: str, limit: int = MAX_WORDS) -> str:
     return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
+def _failed_answer(status: int) -> FailedAnswer:
+    if status == 429:
+        return "throttled"
+    return "overloaded" if status >= 500 or status == 408 else "odd"
+
+
 def _stored(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
     number = _stored_number(reply)
+    failed = _failed_records(reply, count)
+    if number is None or failed is None or reply.get("code", 200) != 200 or reply.get("status", "OK") != "OK":
+        return Retry(f"{UNDOCUMENTED}: {told(response)}")
+    if failed:
+        return _partial(failed, number, count)
     if number == count:
         return Accepted()
-    if number is None:
-        return Retry(f"not the documented reply to an import: {_told(response)}")
-    failed = _failed_records(reply, count)
-    if failed and number == count - len(failed):
-        return Partial(failed)
-    return Retry(f"the server says it stored {number:,} of {count:,}")
+    words = f"the server says it stored {number:,} of {count:,}"
+    return Miscounted(words, number) if 0 <= number < count else Retry(words)
 
 
 def _invalid(response: Response, count: int) -> Verdict:
     reply = _json_of(response)
+    number = _stored_number(reply)
     failed = _failed_records(reply, count)
+    if failed:
+        return _partial(failed, number, count)
+    words = told(response)
     if failed is None:
-        words = f"the server's list of failed records makes no sense: {_told(response)}"
-        return Split(words) if count > 1 else Refused(words)
-    if not failed:
-        return Refused(_told(response))
-    agrees = _stored_number(reply) == count - len(failed)
-    return Partial(failed, resend_rest=not agrees and len(failed) < count)
+        words = f"the server's list of failed records makes no sense: {words}"
+    elif not reply and PLAIN_TO_TLS.search(response.body):
+        return Fatal(f"this address speaks TLS: is it https:// rather than http://? ({words})")
+    elif not reply:  # not the server's own: something on the way may mind one of the events
+        words = f"{UNDOCUMENTED}: {words}"
+    elif number:
+        words = f"the server says it stored {number:,} of {count:,} and does not name the failed: {words}"
+    else:
+        return Refused(words)
+    return Split(words) if count > 1 else Refused(words)
+
+
+def _partial(failed: tuple[Failed, ...], number: int | None, count: int) -> Partial:
+    return Partial(failed, resend_rest=number != count - len(failed) and len(failed) < count)
 
 
 def _too_large(response: Response) -> Split:
     named = LIMIT_WORDS.search(response.body)
-    return Split(_told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
+    return Split(told(response), max_bytes=int(named[1]) if named else TOO_LARGE)
 
 
 def _redirect(response: Response) -> str:
@@ -158,7 +185,7 @@ def _failed_records(reply: Mapping[str, Any], count: int) -> tuple[Failed, ...] 
 
 def _stored_number(reply: Mapping[str, Any]) -> int | None:
     number = reply.get("num_records_imported")
-    return number if type(number) is int else None
+    return number if type(number) is int and abs(number) <= MAX_COUNT else None  # a bool is an int, but no number
 
 
 def _json_of(response: Response) -> dict[str, Any]:
@@ -169,8 +196,8 @@ def _json_of(response: Response) -> dict[str, Any]:
     return reply if isinstance(reply, dict) else {}
 
 
-def _told(response: Response) -> str:
-    """Give the status and what the server said with it."""
+def told(response: Response) -> str:
+    """Give the status and what the server said with it, fit to be shown."""
     error = _json_of(response).get("error")
     if isinstance(error, str):
         words = clean_words(error)

@@ -11,10 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from mpimport.progress import Progress, progress_line
 from mpimport.summary_text import clean, duration, megabytes
 
 if TYPE_CHECKING:
@@ -24,44 +25,6 @@ if TYPE_CHECKING:
 PLAIN_PERIOD_S = 10.0
 DRAW_PERIOD_S = 0.2
 DRAW_AFTER_S = 0.5  # a quick run shows no bar that flashes
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown.
-
-    `bytes_skipped` of them were read by an earlier run.
-    """
-
-    bytes_read: int
-    total_bytes: int | None
-    read: int
-    imported: int
-    rejected: int
-    retries: int
-    in_flight: int
-    seconds: float
-    source: str = ""
-    waiting: str = ""
-    bytes_skipped: int = 0
-
-    @property
-    def rate(self) -> float:
-        """Events read a second, on average."""
-        return self.read / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def share(self) -> float | None:
-        """The part of the input that is read, 0 to 1, where its size is known."""
-        if not self.total_bytes:
-            return None
-        return min(self.bytes_read / self.total_bytes, 1.0)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """The time that the rest should take at the speed so far."""
-        share, skipped = self.share, self.bytes_skipped / self.total_bytes if self.total_bytes else 0.0
-        return self.seconds * (1 - share) / (share - skipped) if share and share > skipped else None
 
 
 class Report(Protocol):
@@ -120,17 +83,6 @@ class Lines:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def progress_line(now: Progress) -> str:
-    """Write how far it is as one line."""
-    share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
-    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
-    waiting = f", {now.waiting}" if now.waiting else ""
-    return (
-        f"{share}{now.read:,} read, {now.imported:,} imported, {now.rejected:,} rejected, {now.retries:,} retries, "
-        f"{now.in_flight} in flight, {now.rate:,.0f} events/s{left}{waiting}"
-    )
 
 
 class Screen:
@@ -211,8 +163,8 @@ def draw(now: Progress) -> Group:
     counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
     counts.append(f"  {now.in_flight} in flight  {now.rate:,.0f} events/s")
     rows: list[Table | Text] = [top, counts]
-    if now.waiting:
-        rows.append(Text(clean(now.waiting), style="yellow"))
+    if now.held:
+        rows.append(Text(clean(now.held), style="yellow"))
     return Group(*rows)
 
 

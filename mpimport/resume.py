@@ -16,6 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from mpimport import checkpoint, fingerprint
+from mpimport.auth import Auth
 from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable
 from mpimport.continued import ContinuedInput
 from mpimport.errors import UsageProblem
@@ -43,6 +44,7 @@ def resume(
     settings: Settings,
     inputs: Sequence[Input],
     url: str,
+    auth: Auth,
     stack: ExitStack,
     clock: Callable[[], float] = time.monotonic,
 ) -> Resumed:
@@ -55,8 +57,8 @@ def resume(
     if not _is_kept(settings, whole=len(files) == len(inputs)):
         return Resumed(None, inputs)
     new = State(
-        destination=destination_of(settings, url),
-        account=account_of(settings.credentials),
+        destination=destination_of(auth, url, sandbox=settings.run.sandbox),
+        account=account_of(auth),
         settings=lasting(settings),
         sources=tuple(_look_at(source) for source in files),
     )

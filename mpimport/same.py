@@ -9,28 +9,28 @@ import json
 from collections.abc import Iterator
 from hashlib import pbkdf2_hmac
 
+from mpimport.auth import Auth
 from mpimport.checkpoint import State
 from mpimport.mapping_file import FIELDS
-from mpimport.settings import Credentials, Settings
+from mpimport.settings import Settings
 
 _ROUNDS = 20_000  # a digest of a project secret or token is not worth guessing it for
 
 
-def destination_of(settings: Settings, url: str) -> str:
+def destination_of(auth: Auth, url: str, *, sandbox: bool) -> str:
     """Say where events go; it is the same in every run, whatever the port of a sandbox."""
-    if settings.run.sandbox:
+    if sandbox:
         return "the sandbox"
-    given = settings.credentials
-    project = f"project {given.project_id}" if given.kind == "service account" else f"the {given.kind}'s project"
-    return f"{project} at {url}"
+    number = auth.params.get("project_id")
+    return f"project {number} at {url}" if number else f"the {auth.kind}'s project at {url}"
 
 
-def account_of(given: Credentials) -> str:
+def account_of(auth: Auth) -> str:
     """Tell projects apart that nothing but their secret or token names; empty where the project's number does."""
-    secret = {"project secret": given.api_secret, "project token": given.token}.get(given.kind or "")
-    if secret is None:
+    if auth.params.get("project_id"):
         return ""
-    return pbkdf2_hmac("sha256", secret.reveal().encode(), b"mpimport checkpoint", _ROUNDS, 16).hex()
+    secret = auth.authorization if auth.token is None else auth.token
+    return pbkdf2_hmac("sha256", secret.encode(), b"mpimport checkpoint", _ROUNDS, 16).hex()
 
 
 def lasting(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from mpimport.delivery import Route, deliver_safely
-from mpimport.records import Batch, Outcome, Waiting
+from mpimport.records import Batch, Flow, Outcome, Waiting
 
 Results: TypeAlias = "SimpleQueue[Outcome | Waiting]"
 
@@ -40,7 +40,11 @@ class Senders:
 
     def stop(self) -> None:
         """Let no further request begin: what is not yet sent comes back undelivered, at once."""
-        self._route.halt.set()
+        self._route.admission.stop()
+
+    def flow(self) -> Flow:
+        """Look at how freely requests flow."""
+        return self._route.admission.flow()
 
     def alive(self) -> int:
         """Count the living threads: who waits for `results` asks, because dead ones answer nothing."""
@@ -81,7 +85,11 @@ class InlineSenders:
 
     def stop(self) -> None:
         """Let no further request begin."""
-        self._route.halt.set()
+        self._route.admission.stop()
+
+    def flow(self) -> Flow:
+        """Look at how freely requests flow."""
+        return self._route.admission.flow()
 
     def alive(self) -> int:
         """Give 1: the caller is the sender."""

@@ -1,16 +1,20 @@
 """Frozen settings, grouped by role, and every check across them, made in one place before any I/O.
 
-A leaf: it knows neither files, the network nor click, and is told an endpoint's limits. A value over a
+A leaf: it knows neither files, the network nor click, and is told an endpoint's row. A value over a
 limit is refused by name, never clamped; all problems are reported together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from mpimport.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from mpimport.endpoints import Endpoint  # only told, so that this stays a leaf
 
 MAX_WORKERS = 64  # the API documentation saw the best throughput with 10 to 20 clients
 
@@ -99,37 +103,48 @@ class MapSettings:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What a request may hold: events, and uncompressed bytes as NDJSON. `gzip_level` None: not compressed."""
+    """What a request may hold: events, and uncompressed bytes as NDJSON. None: what the endpoint's row says."""
 
-    max_events: int = 2000
+    max_events: int | None = None
     max_bytes: int = 10_000_000
-    content_type: str = "ndjson"
-    gzip_level: int | None = 1  # of one core: 650 MB/s at a ratio of 4.3, where zlib's 6 does 68 MB/s at 5.1
+    content_type: str | None = None
+    gzip_level: int | None = None
+    gzip: bool = True
     geolocate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SendSettings:
-    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter)."""
+    """Where and how requests go; times in seconds (API documentation: backoff 2 to 60 s, 1 to 5 s of jitter).
+
+    `max_events_per_s` and `max_bytes_per_minute` hold on average over any `rate_window_s`; 0 is no limit.
+    `region_given`: somebody chose the region, it is not the default. `proxy` None: the environment's.
+    """
 
     endpoint: str = "import"
     region: str = "us"
+    region_given: bool = False
     url: str | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
     workers: int = 16
     timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
     give_up_after_s: float = 900.0
     backoff_base_s: float = 2.0
     backoff_max_s: float = 60.0
     backoff_jitter_s: tuple[float, float] = (1.0, 5.0)
     strict: bool = True
+    max_events_per_s: float = 30_000  # API documentation, "rate limits"
+    max_bytes_per_minute: float = 2e9  # API documentation, "rate limits"; uncompressed
+    rate_window_s: float = 60.0  # API documentation
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How the run as a whole behaves. `rejected`: the path of the rejected-events file, or None for the default.
+    """How the run as a whole behaves. `rejected` and `checkpoint` are paths, or None for the usual ones.
 
-    `keeps_checkpoint`: an interrupted run can be continued. `checkpoint`: where that is kept, None for the default;
-    `restart` forgets what is there.
+    `keeps_checkpoint`: an interrupted run can be gone on with. `restart` forgets it.
     """
 
     rejected: str | None = None
@@ -186,43 +201,65 @@ def parse_max_rejected(text: str) -> MaxRejected:
     return MaxRejected(limit, percent)
 
 
-def check(settings: Settings, *, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> None:
-    """Check everything across the settings, given the endpoint's limits. Raises UsageProblem with all problems."""
+def check(settings: Settings, endpoint: Endpoint) -> None:
+    """Check everything across the settings, given the endpoint's row. Raises UsageProblem with all problems."""
+    credential_problems = _token_problems if endpoint.token_in_events else _credential_problems
+    needs_none = settings.run.dry_run or settings.run.sandbox
     problems = [
-        *_batch_problems(settings, max_events, max_bytes, framings),
+        *_batch_problems(settings.batch, endpoint),
         *_send_problems(settings.send),
+        *_strict_problems(settings.send, endpoint),
         *_run_problems(settings),
-        *(() if settings.run.dry_run or settings.run.sandbox else _credential_problems(settings.credentials)),
+        *(() if needs_none else credential_problems(settings.credentials)),
     ]
     if problems:
         raise UsageProblem(*problems)
 
 
-def _batch_problems(settings: Settings, max_events: int, max_bytes: int, framings: tuple[str, ...]) -> Iterator[str]:
-    batch, name = settings.batch, settings.send.endpoint
-    if not 1 <= batch.max_events <= max_events:
-        yield f"--batch-size {batch.max_events}: the {name} endpoint takes 1 to {max_events:,} events a request"
-    if not 1 <= batch.max_bytes <= max_bytes:
-        yield f"--batch-bytes {batch.max_bytes}: the {name} endpoint takes up to {max_bytes:,} bytes a request"
-    if batch.content_type not in framings:
-        yield f"--content-type {batch.content_type}: the {name} endpoint takes {' or '.join(framings)}"
-    if batch.gzip_level is not None and not 1 <= batch.gzip_level <= 9:
-        yield f"--gzip-level {batch.gzip_level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
+def _batch_problems(batch: BatchSettings, endpoint: Endpoint) -> Iterator[str]:
+    takes, level = f"the {endpoint.name} endpoint takes", batch.gzip_level
+    if batch.max_events is not None and not 1 <= batch.max_events <= endpoint.max_events:
+        yield f"--batch-size {batch.max_events}: {takes} 1 to {endpoint.max_events:,} events a request"
+    if not 1 <= batch.max_bytes <= endpoint.max_bytes:
+        yield f"--batch-bytes {batch.max_bytes}: {takes} up to {endpoint.max_bytes:,} bytes a request"
+    if batch.content_type is not None and batch.content_type not in endpoint.framings:
+        yield f"--content-type {batch.content_type}: {takes} {' or '.join(endpoint.framings)}"
+    if level is not None and batch.gzip and endpoint.gzip_level is None:
+        yield f"--gzip-level {level}: {takes} no compressed requests; leave it out"
+    elif level is not None and batch.gzip and not 1 <= level <= 9:
+        yield f"--gzip-level {level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
 
 
 def _send_problems(send: SendSettings) -> Iterator[str]:
     if not 1 <= send.workers <= MAX_WORKERS:
         yield f"--workers {send.workers}: 1 to {MAX_WORKERS} requests at once"
-    for name, value in (("--timeout", send.timeout_s), ("--backoff-base", send.backoff_base_s)):
+    for name, value in (
+        ("--timeout", send.timeout_s),
+        ("--connect-timeout", send.connect_timeout_s),
+        ("--backoff-base", send.backoff_base_s),
+    ):
         if not 0 < value <= 86_400:
             yield f"{name} {value:g}: more than 0 seconds, and at most a day"
     if not 0 <= send.give_up_after_s < float("inf"):
         yield f"--give-up-after {send.give_up_after_s:g}: 0 or more seconds"
     if not send.backoff_base_s <= send.backoff_max_s <= 86_400:
         yield f"--backoff-max {send.backoff_max_s:g}: at least --backoff-base ({send.backoff_base_s:g}), at most a day"
+    for name, value in (
+        ("--max-events-per-second", send.max_events_per_s),
+        ("--max-bytes-per-minute", send.max_bytes_per_minute),
+    ):
+        if not 0 <= value < float("inf"):
+            yield f"{name} {value:g}: 0 for no limit, or more"
+    if not 0 < send.rate_window_s <= 86_400:
+        yield f"--rate-window {send.rate_window_s:g}: more than 0 seconds, and at most a day"
     low, high = send.backoff_jitter_s
     if not 0 <= low <= high <= 86_400:
         yield f"--backoff-jitter {low:g} {high:g}: two numbers of seconds, the smaller one first"
+
+
+def _strict_problems(send: SendSettings, endpoint: Endpoint) -> Iterator[str]:
+    if not send.strict and endpoint.classify_lenient is None:
+        yield f"--no-strict: the {endpoint.name} endpoint has no strict=1 to leave out; leave the option out"
 
 
 def _run_problems(settings: Settings) -> Iterator[str]:
@@ -254,7 +291,10 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
         yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this very machine, where a password need not be encrypted."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+def _token_problems(given: Credentials) -> Iterator[str]:
+    """Check the credentials for an endpoint that takes a token only; whatever else is given does no harm."""
+    if not given.token:
+        also = f"; --endpoint import is the one for a {given.kind}" if given.kind else ""
+        yield f"no token: give the project's with --token TOKEN (or MP_TOKEN), this endpoint takes nothing else{also}"
+    elif not re.fullmatch(r"[!-~]+", given.token.reveal()):
+        yield "--token: it holds a space or a character that no token has; is something pasted with it?"

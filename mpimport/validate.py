@@ -8,13 +8,14 @@ are right; a property test holds both to the same verdict.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 from mpimport.event_time import SECONDS_END
 from mpimport.limits import (
+    ALL_HISTORY,
     DISALLOWED_IDS,
     IDENTITIES,
     IGNORE,
@@ -33,16 +34,20 @@ from mpimport.validate_values import is_unicode, value_problems
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the rules need to know beyond the event: the newest legal time and how much will be added.
+    """What the rules need to know beyond the event: the legal times and how much will be added.
 
-    `newest_s`: seconds since the epoch. `added`: names of properties that will be spliced in after the
-    check and count towards the number of properties when the event lacks them. `keeps_long_text`: the user
-    wants text that is too long sent as it is, and leaves the cutting to the server.
+    `newest_s`, `oldest_s`: seconds since the epoch; `too_old` says what an older time is. `added`: names of
+    properties that will be spliced in after the check and count towards the number of properties when the event
+    lacks them. `sent_with` counts so, too: name -> bytes of what is put in when the event is sent.
+    `keeps_long_text`: the user wants text that is too long sent as it is, and leaves the cutting to the server.
     """
 
     newest_s: float
     added: tuple[str, ...] = ()
     keeps_long_text: bool = False
+    oldest_s: float = OLDEST_S
+    too_old: str = ALL_HISTORY.too_old
+    sent_with: Mapping[str, int] = field(default_factory=dict)
 
 
 Rule = Callable[[Mapping[str, Any], Limits], Iterator[Reason]]
@@ -97,10 +102,10 @@ def _properties_object(event: Mapping[str, Any], limits: Limits) -> Iterator[Rea
         what = "missing" if properties is None else f"{show(properties)}"
         yield Reason("properties_not_an_object", f"'properties' must be a JSON object, it is {what}", "properties")
         return
-    count = len(properties) + sum(name not in properties for name in limits.added)
+    added = [name for name in (*limits.added, *limits.sent_with) if name not in properties]
+    count = len(properties) + len(added)
     if count > MAX_PROPERTIES:
-        extra = count - len(properties)
-        also = f" (with {' and '.join(limits.added)}, which mpimport adds)" if extra else ""
+        also = f" (with {' and '.join(added)}, which mpimport adds)" if added else ""
         yield Reason(
             "too_many_properties",
             f"{count} properties{also}; Mixpanel takes at most {MAX_PROPERTIES}: drop some",
@@ -124,11 +129,9 @@ def _time(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
     elif not is_finite(value):
         yield Reason("time_unreadable", f"{show(value)} is not a time: use seconds or milliseconds since 1970", field)
     elif value < OLDEST_S:
-        yield Reason(
-            "time_too_old",
-            f"{_moment(value)} is before 1971-01-01, the oldest time that Mixpanel takes",
-            field,
-        )
+        yield Reason("time_too_old", f"{_moment(value)} is {ALL_HISTORY.too_old}", field)
+    elif value < (limits.oldest_s if value < SECONDS_END else limits.oldest_s * 1000):
+        yield Reason("time_too_old", f"{_moment(value)} is {limits.too_old}", field)
     elif value > (limits.newest_s if value < SECONDS_END else limits.newest_s * 1000):
         yield Reason(
             "time_in_future",

@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tuple(os.environ):
-        if name.startswith(("MP_", "MPIMPORT_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("MP_", "MPIMPORT_")) or name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, TypeAlias
 
 from mpimport.records import Batch, Response, Run
@@ -32,8 +33,8 @@ class FakeClock:
             self.time += seconds
 
     def wait(self, seconds: float, stop: threading.Event) -> bool:
-        """Let time pass, and say whether `stop` is set."""
-        if stop.is_set():
+        """Let time pass, and say whether `stop` is set. A wait without an end is a real one, for another thread."""
+        if stop.is_set() or (seconds == inf and stop.wait(10)):
             return True
         self.waits.append(seconds)
         self.advance(max(seconds, 0.0))

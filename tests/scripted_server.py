@@ -43,7 +43,9 @@ class Answer:
     `reset`: the connection is reset "before" reading the body, or "after". `cut`: only so many bytes of
     the body are sent, of all that were announced. `endless`: the body never ends, as fast as it can be
     taken; with `drip_s` one byte each so many seconds. `drip_headers` does so with a header.
-    `close`: close after the answer, without announcing it.
+    `close`: close after the answer, without announcing it. `before` and `behind` are bytes that are sent around
+    the answer in the same write; what is endless comes behind `behind`. `raw` is sent in the answer's place, and
+    then the connection is closed.
     """
 
     status: int = 200
@@ -56,6 +58,9 @@ class Answer:
     drip_s: float = 0.0
     drip_headers: bool = False
     close: bool = False
+    before: bytes = b""
+    behind: bytes = b""
+    raw: bytes | None = None
 
 
 Script: TypeAlias = "Iterable[Answer | Callable[[Received], Answer]]"
@@ -65,7 +70,9 @@ Script: TypeAlias = "Iterable[Answer | Callable[[Received], Answer]]"
 class ScriptedServer:
     """Use as a context manager; `url` is its base URL. When the script is over, everything is accepted."""
 
-    def __init__(self, script: Script = (), *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Script = (), *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Received] = []
         self.connections = 0
         self._script = iter(script)
@@ -75,14 +82,9 @@ class ScriptedServer:
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=128)
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:
@@ -173,21 +175,25 @@ class ScriptedServer:
         return self._write(stream, answer, received)
 
     def _write(self, stream: socket.socket, answer: Answer, received: Received) -> bool:
+        if answer.raw is not None:
+            stream.sendall(answer.raw)
+            return False
         body = answer.body
         if body is None:
             body = json.dumps({"code": 200, "num_records_imported": received.events, "status": "OK"}).encode()
         length = {} if answer.endless else {"Content-Length": str(len(body))}
         names = {"Content-Type": "application/json", **length, **answer.headers}
         head = f"HTTP/1.1 {answer.status} Scripted\r\n" + "".join(f"{n}: {v}\r\n" for n, v in names.items())
-        stream.sendall(head.encode("latin-1"))
+        start = answer.before + head.encode("latin-1")
         if answer.drip_headers:
+            stream.sendall(start)
             self._drip(stream, answer.drip_s)
             return False
-        stream.sendall(b"\r\n")
         if answer.endless:
+            stream.sendall(start + b"\r\n" + answer.behind)
             self._drip(stream, answer.drip_s)
             return False
-        stream.sendall(body if answer.cut is None else body[: answer.cut])
+        stream.sendall(start + b"\r\n" + (body if answer.cut is None else body[: answer.cut]) + answer.behind)
         return answer.cut is None and not answer.close
 
     def _drip(self, stream: socket.socket, pause_s: float) -> None:

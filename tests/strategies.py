@@ -225,10 +225,11 @@ def feed(
     max_events: int = 2000,
     max_bytes: int = 10_000_000,
     geolocate: bool = False,
+    **more: Any,
 ) -> Fed:
     """Put records through an intake: bytes as the lines of one block, mappings as they are."""
     taken = list(records)
-    intake = Intake(max_events=max_events, max_bytes=max_bytes, geolocate=geolocate, clock=lambda: NOW)
+    intake = Intake(max_events=max_events, max_bytes=max_bytes, geolocate=geolocate, clock=lambda: NOW, **more)
     block: Iterable[Any] = taken
     if all(isinstance(record, bytes) for record in taken):
         block = BytesIO(b"".join(record + b"\n" for record in taken if isinstance(record, bytes)))

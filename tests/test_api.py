@@ -102,7 +102,18 @@ def test_every_mapping_is_taken_and_sets_have_an_order() -> None:
     assert events[0]["properties"]["tags"] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("wrong", [{"region": "mars"}, {"max_rejected": -1}, {"workers": "4"}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"region": "mars"},
+        {"endpoint": "engage"},
+        {"endpoint": ["track"]},
+        {"max_rejected": -1},
+        {"workers": "4"},
+        {"batch_size": 0},
+        {"proxy": 3128},
+    ],
+)
 def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageProblem):
         import_events([good_event(1)], dry_run=True, **wrong)

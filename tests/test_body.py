@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 import time
+from functools import partial
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import pytest
 from fakes import batch_of, event_indexes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_texts, exact, feed
 
 from mpimport import body
-from mpimport.body import ContentType, Part, encode_body, event_lines, pieces, select, whole
+from mpimport.body import ContentType, Part, encode_body, event_lines, pieces, select, stamp_with, whole
 
 LINES = b'{"event":"a"}\n{"event":"b","properties":{"s":"\xc3\xa4\\n"}}\n'
 
@@ -63,8 +67,42 @@ def test_compressing_lets_other_threads_run() -> None:
     assert len(ticks) > 3
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_form_is_read_back(kind: type[bytes]) -> None:
+    lines = LINES + b'{"event":"a&b=c+d%20 ;#\xf0\x9f\x98\x80"}\n'
+    sent, headers = encode_body(kind(lines), "form", None)
+    assert headers == {"Content-Type": "application/x-www-form-urlencoded"}
+    assert re.fullmatch(rb"data=[A-Za-z0-9_.~%-]+", sent)
+    fields = parse_qs(sent.decode("ascii"), strict_parsing=True)
+    assert json.loads(fields["data"][0]) == [json.loads(line) for line in lines.splitlines()]
+    assert set(fields) == {"data"}
+
+
+@settings(deadline=None)
+@given(st.lists(event_texts, max_size=4), st.sampled_from(["abc123", 'a"b', "\N{GRINNING FACE}"]))
+def test_a_stamp_changes_nothing_else(texts: list[bytes], token: str) -> None:
+    lines = feed(texts).lines
+    stamped = stamp_with("token", token)(b"".join(line + b"\n" for line in lines))
+    assert stamped.count(b"\n") == len(lines)
+    for before, after in zip(map(exact, lines), map(exact, event_lines(stamped)), strict=True):
+        assert after == {**before, "properties": {**before["properties"], "token": token}}
+
+
+@pytest.mark.parametrize("content_type", ["ndjson", "json", "form"])
+def test_a_stamp_keeps_the_spelling_of_numbers_and_replaces_what_is_there(content_type: ContentType) -> None:
+    line = b'{"properties":{"token":{"a":[1]},"n":0.10,"m":-0.0,"l":123456789012345678901234567890},"event":"a"}\n'
+    sent, _ = encode_body(line, content_type, None, stamp_with("token", "abc123"))
+    assert b'"n":0.10,"m":-0.0,"l":123456789012345678901234567890' in unquote_to_bytes(sent)
+    assert unquote_to_bytes(sent).count(b'"token":"abc123"') == unquote_to_bytes(sent).count(b"token") == 1
+
+
+def test_a_stamp_does_not_show_in_a_repr() -> None:
+    assert "abc123" not in repr(partial(encode_body, stamp=stamp_with("token", "abc123")))
+
+
 def test_an_empty_body_is_an_empty_array() -> None:
     assert encode_body(b"", "json", None)[0] == b"[]"
+    assert encode_body(b"", "form", None, stamp_with("token", "t"))[0] == b"data=%5B%5D"
     assert event_lines(b"") == []
 
 

@@ -11,6 +11,7 @@ import pytest
 from running import good_event, write_ndjson
 
 from mpimport import cli
+from mpimport.body import CONTENT_TYPES
 from mpimport.endpoints import ENDPOINTS, REGIONS
 from mpimport.formats import FORMATS
 
@@ -36,20 +37,22 @@ def option(name: str) -> click.Option:
 
 
 def test_the_choices_are_the_registries() -> None:
-    choices = {name: tuple(option(name).type.choices) for name in ("region", "endpoint", "format")}  # type: ignore[attr-defined]  # they are choices
+    names = ("region", "endpoint", "format", "content-type")
+    choices = {name: tuple(option(name).type.choices) for name in names}  # type: ignore[attr-defined]  # they are choices
 
     assert choices["region"] == tuple(REGIONS)
     assert choices["endpoint"] == tuple(ENDPOINTS)
     assert choices["format"] == ("auto", *FORMATS)
+    assert choices["content-type"] == tuple(CONTENT_TYPES)
 
 
 @pytest.mark.parametrize(
     ("name", "default"),
     [
         ("workers", 16),
-        ("batch-size", 2000),
         ("batch-bytes", 10_000_000),
         ("timeout", 30),
+        ("connect-timeout", 10),
         ("give-up-after", 900),
         ("backoff-base", 2),
         ("backoff-max", 60),
@@ -57,7 +60,6 @@ def test_the_choices_are_the_registries() -> None:
         ("region", "us"),
         ("endpoint", "import"),
         ("format", "auto"),
-        ("content-type", "ndjson"),
         ("log-format", "text"),
     ],
 )
@@ -100,6 +102,12 @@ def test_an_option_comes_before_its_variable(
         (["--max-rejected", "few", "--dry-run"], "--max-rejected"),
         (["--secret-file", "/nowhere", "--dry-run"], "--secret-file /nowhere"),
         (["--username", "me", "--project-id", "1", "--secret-file", "empty"], "on one line"),
+        (["--endpoint", "track"], "no token: give the project's with --token TOKEN (or MP_TOKEN)"),
+        (["--endpoint", "track", "--token", "t", "--batch-size", "51"], "track endpoint takes 1 to 50 events"),
+        (["--endpoint", "track", "--dry-run", "--gzip-level", "6"], "--gzip-level 6: the track endpoint"),
+        (["--endpoint", "track", "--dry-run", "--content-type", "ndjson"], "takes form or json"),
+        (["--endpoint", "track", "--dry-run", "--no-strict"], "--no-strict: the track endpoint"),
+        (["--dry-run", "--content-type", "form"], "the import endpoint takes ndjson or json"),
         (["--token", "t", "--url", "ftp://example.com"], "--url"),
         (["--token", "t", "--url", "https://me:pw@example.com"], "credentials do not belong"),
     ],
@@ -137,11 +145,15 @@ def test_a_terminal_is_asked_for_the_secret(events: Path, monkeypatch: pytest.Mo
         asked.append(prompt)
         return ""
 
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", ask)
 
     assert run(events, "--username", "me", "--project-id", "1") == 2
     assert asked == ["Secret of the service account me: "]
+
+    assert run(events, "--username", "me", "--endpoint", "track") == 2
+    assert len(asked) == 1, "an endpoint that takes a token only has no use for it"
 
 
 def test_a_bug_is_told_as_one(

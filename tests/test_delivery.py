@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +15,14 @@ from fakes import FakeClock, ScriptedSend, Step, batch_of, event_indexes, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpimport.delivery import INTERNAL_ERROR, Route, deliver, deliver_safely
+from mpimport.admission import Admission
+from mpimport.backoff import Backoff
+from mpimport.brake import MAX_REFUSALS
+from mpimport.delivery import Route, deliver, deliver_safely
 from mpimport.errors import Unbalanced
+from mpimport.gate import Gate
 from mpimport.ledger import Ledger
-from mpimport.pacing import Backoff
+from mpimport.pacing import Budget
 from mpimport.records import Batch, Failed, Outcome, Partial, Reason, Response, Verdict, Waiting
 from mpimport.replies import classify
 from mpimport.senders import InlineSenders, Senders
@@ -26,10 +32,11 @@ EVEN = Backoff(jitter_min_s=0, jitter_max_s=0)
 
 def route_of(send: Callable[[bytes, Mapping[str, str]], Response], clock: FakeClock, **more: Any) -> Route:
     options: dict[str, Any] = {"backoff": EVEN, "rng": random.Random(1), "classify": classify, "encode": plain}
+    options["admission"] = Admission(clock, gate=more.pop("gate", None) or Gate(EVEN))
     return Route(send=send, clock=clock, **options | more)
 
 
-def run(script: Sequence[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
+def run(script: Iterable[Step], count: int = 4, **more: Any) -> tuple[Outcome, ScriptedSend, FakeClock, list[Waiting]]:
     """Deliver a batch against a script; give what came of it, what was sent, the clock, what was told."""
     clock: FakeClock = more.pop("clock", None) or FakeClock()
     send = ScriptedSend(script, clock=clock, takes_s=more.pop("takes_s", 0.0))
@@ -159,34 +166,55 @@ def test_retry_after_is_a_least_wait() -> None:
     assert clock.waits == [30, 4]
 
 
-def test_only_a_429_closes_the_gate_for_all() -> None:
-    clock = FakeClock()
-    route = route_of(ScriptedSend([reply(503)]), clock)
-    deliver(batch_of(2), route, lambda _: None)
-    assert route.gate.seconds_left(0.0) == 0.0
-    clock = FakeClock()
-    route = route_of(ScriptedSend([reply(429, retry_after="20")]), clock)
-    deliver(batch_of(2), route, lambda _: None)
-    assert route.gate.seconds_left(1000.0) == 20.0
+@pytest.mark.parametrize(
+    ("answer", "closed_s"),
+    [
+        (reply(503), 0),
+        (reply(503, retry_after="30"), 30),
+        (Response(0, error="timed out"), 0),
+        (reply(429), 2),
+        (reply(429, retry_after="20"), 20),
+    ],
+)
+def test_a_429_and_retry_after_close_the_gate_for_all(answer: Response, closed_s: float) -> None:
+    clock, gate = FakeClock(), Gate(EVEN)
+    held: list[float] = []
+    route = route_of(ScriptedSend([answer]), clock, gate=gate)
+    outcome = deliver(batch_of(2), route, lambda _: held.append(gate.hold_s(clock.now())))
+    assert outcome.imported == 2
+    assert held == [closed_s]
+    assert gate.is_open or answer.status != 429, "what was taken afterwards has opened it"
 
 
 def test_a_batch_that_was_not_yet_tried_waits_at_the_gate_however_long() -> None:
-    clock = FakeClock()
-    route = route_of(ScriptedSend(), clock, give_up_after_s=10.0)
-    route.gate.close_until(clock.now() + 3000)
-    outcome = deliver(batch_of(2), route, lambda _: None)
+    clock, gate = FakeClock(), Gate(EVEN)
+    gate.close_until(clock.now() + 3000)
+    outcome = deliver(batch_of(2), route_of(ScriptedSend(), clock, gate=gate, give_up_after_s=10.0), lambda _: None)
     assert outcome.imported == 2
     assert clock.waits == [3000]
 
 
 def test_a_batch_that_failed_gives_up_at_a_gate_that_opens_too_late() -> None:
-    clock = FakeClock()
-    gate_closer = route_of(ScriptedSend(), clock).gate
-    clock.on_wait = lambda: gate_closer.close_until(clock.now() + 500)
-    outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate_closer, give_up_after_s=100.0)
+    clock, gate = FakeClock(), Gate(EVEN)
+    clock.on_wait = lambda: gate.close_until(clock.now() + 500)
+    outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate, give_up_after_s=100.0)
     assert len(send.bodies) == 1
     assert outcome.undelivered == (0, 1, 2, 3)
-    assert outcome.gave_up is not None
+    assert (outcome.gave_up or "").endswith("all senders have to wait")
+
+
+def test_time_that_pacing_takes_is_no_time_of_failing() -> None:
+    clock = FakeClock()
+    budget = Budget(4, 0, 1000.0)
+    admission = Admission(clock, gate=Gate(EVEN), budget=budget)
+    send = ScriptedSend([stored(4), reply(503), reply(503), stored(4)], clock=clock)
+    route = replace(route_of(send, clock, give_up_after_s=10.0), admission=admission)
+    deliver(batch_of(4), route, lambda _: None)
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    assert outcome.imported == 4
+    assert max(clock.waits) > 900, "it was paced"
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    assert outcome.imported == 4
 
 
 def test_it_gives_up_when_the_next_wait_would_pass_the_time() -> None:
@@ -222,7 +250,7 @@ def test_a_fatal_reply_stops_everybody_before_the_next_request() -> None:
     route = route_of(send, clock)
     outcome = deliver(batch_of(4), route, lambda _: None)
     check(outcome)
-    assert route.halt.is_set()
+    assert route.admission.halt.is_set()
     assert outcome.fatal is not None
     assert "credentials" in outcome.fatal
     assert (outcome.imported, outcome.undelivered) == (2, (2, 3))
@@ -231,30 +259,34 @@ def test_a_fatal_reply_stops_everybody_before_the_next_request() -> None:
 
 
 def test_stopping_ends_a_wait_and_leaves_the_rest_undelivered() -> None:
-    halt = threading.Event()
-    clock = FakeClock(on_wait=halt.set)
-    outcome, send, _, _ = run([reply(503)], clock=clock, halt=halt)
+    clock = FakeClock()
+    send = ScriptedSend([reply(503)])
+    route = route_of(send, clock)
+    clock.on_wait = route.admission.stop
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    check(outcome)
     assert len(send.bodies) == 1
     assert (outcome.undelivered, outcome.gave_up, outcome.fatal) == ((0, 1, 2, 3), None, None)
 
 
 def test_a_request_that_is_under_way_is_finished_when_it_stops() -> None:
-    halt = threading.Event()
-
     def stopped_meanwhile(body: bytes) -> Response:
-        halt.set()
+        route.admission.stop()
         return stored(body.count(b"\n"))
 
-    outcome, send, _, _ = run([reply(413), stopped_meanwhile], halt=halt)
+    send = ScriptedSend([reply(413), stopped_meanwhile])
+    route = route_of(send, FakeClock())
+    outcome = deliver(batch_of(4), route, lambda _: None)
+    check(outcome)
     assert (outcome.imported, outcome.undelivered) == (2, (2, 3))
     assert len(send.bodies) == 2
 
 
 def test_stopping_ends_the_wait_at_the_gate() -> None:
-    halt = threading.Event()
-    clock = FakeClock(on_wait=halt.set)
-    route = route_of(ScriptedSend(), clock, halt=halt)
-    route.gate.close_until(clock.now() + 50)
+    clock, gate = FakeClock(), Gate(EVEN)
+    route = route_of(ScriptedSend(), clock, gate=gate)
+    clock.on_wait = route.admission.stop
+    gate.close_until(clock.now() + 50)
     outcome = deliver(batch_of(2), route, lambda _: None)
     assert (outcome.requests, outcome.undelivered) == (0, (0, 1))
 
@@ -272,8 +304,9 @@ def test_a_bug_loses_no_event_and_is_told_as_one(part: str, caplog: pytest.LogCa
     outcome = deliver_safely(batch_of(3), route, lambda _: None)
     check(outcome)
     assert outcome.undelivered == (0, 1, 2)
-    assert outcome.fatal == f"{INTERNAL_ERROR} while sending batch 1: ZeroDivisionError: a bug"
-    assert route.halt.is_set()
+    assert outcome.fatal == "internal error while sending batch 1: ZeroDivisionError: a bug"
+    assert outcome.bug
+    assert route.admission.halt.is_set()
     assert "Traceback" in caplog.text
 
 
@@ -298,15 +331,92 @@ def test_an_account_that_does_not_balance_counts_nothing_as_imported(
     route = route_of(ScriptedSend(), FakeClock())
     with pytest.raises(Unbalanced, match="3 events went in, 0 came out"):
         deliver(batch_of(3), route, lambda _: None)
-    route.halt.clear()
+    route.admission.halt.clear()
     outcome = deliver_safely(batch_of(3), route, lambda _: None)
     check(outcome)
     assert outcome.undelivered == (0, 1, 2)
 
 
+def uncounted(*lost: int) -> Callable[[bytes], Response]:
+    """Give a step that answers 200 and never counts these events."""
+    return lambda body: stored(sum(index not in lost for index in event_indexes(body)))
+
+
+def test_events_that_the_server_never_counts_are_found_by_halving() -> None:
+    outcome, send, clock, _ = run([uncounted(5)] * 99, count=8)
+    assert [(refusal.index, refusal.reason) for refusal in outcome.refusals] == [
+        (5, Reason("server_refused", "the server says it stored 0 of 1"))
+    ]
+    assert outcome.imported == 7
+    sent = [event_indexes(body) for body in send.bodies]
+    assert sent == [[*range(8)]] * 3 + [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4]] + [[5]] * 3 + [[6, 7]]
+    assert clock.waits == [2, 4, 2, 4], "only the whole batch and the single event get another chance"
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(2, 40),
+    lost=st.sets(st.integers(0, 39), max_size=8),
+    troubles=st.lists(st.sampled_from(["lost", "lost", "503", "429", "reset"]), max_size=60),
+)
+def test_only_the_events_that_are_never_counted_are_refused(count: int, lost: set[int], troubles: list[str]) -> None:
+    lost = {index for index in lost if index < count}
+    steps: dict[str, Step] = {"lost": uncounted(*lost), "503": reply(503), "429": reply(429), "reset": Response(0)}
+    script = itertools.chain((steps[name] for name in troubles), itertools.repeat(uncounted(*lost)))
+    outcome, _, _, _ = run(script, count=count, give_up_after_s=20_000.0)
+    if 2 * len(lost) <= count:
+        assert {refusal.index for refusal in outcome.refusals} == lost
+        assert outcome.imported == count - len(lost)
+    else:
+        assert len(outcome.undelivered) == count
+
+
+def test_a_miscount_that_passes_costs_no_event() -> None:
+    outcome, send, clock, told = run([stored(3), stored(2)])
+    assert (outcome.imported, len(send.bodies), clock.waits) == (4, 3, [2, 4])
+    assert told[0].reason == "the server says it stored 3 of 4"
+
+
+def test_miscounts_are_counted_in_a_row() -> None:
+    outcome, send, _, _ = run([stored(3), stored(3), reply(503), stored(3), stored(3)])
+    assert (outcome.imported, len(send.bodies)) == (4, 6)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_server_that_counts_nothing_is_not_about_the_events(count: int) -> None:
+    outcome, send, _, _ = run([stored(0)] * 99, count=count, give_up_after_s=61.0)
+    assert (outcome.imported, outcome.refusals, len(outcome.undelivered)) == (0, (), count)
+    assert len(send.bodies) == 5
+    assert (outcome.gave_up or "").endswith(f"the server says it stored 0 of {count}")
+
+
+@pytest.mark.parametrize("answer", [reply(413), failed([9999], 0), reply(400, b"<html>"), reply(400, {"error": "no"})])
+def test_a_server_that_refuses_everything_stops_the_run(answer: Response) -> None:
+    send = ScriptedSend(itertools.repeat(answer))
+    route = route_of(send, FakeClock())
+    outcomes = [deliver(batch_of(200, seq=seq), route, lambda _: None) for seq in range(100)]
+    for outcome in outcomes:
+        check(outcome)
+    assert route.admission.halt.is_set()
+    assert len(send.bodies) <= 2 * MAX_REFUSALS + 8, "eight halvings make one event of 200"
+    (fatal,) = [outcome.fatal for outcome in outcomes if outcome.fatal]
+    assert fatal.startswith("the server refused every request of late")
+    assert fatal.endswith(outcomes[0].refusals[0].reason.message)
+    assert sum(len(outcome.undelivered) for outcome in outcomes) >= 200 * 49
+
+
+@pytest.mark.parametrize("good", [stored(1), failed([0], 0)])
+def test_a_server_that_takes_some_or_names_what_it_refuses_is_not_stopped(good: Response) -> None:
+    route = route_of(ScriptedSend(([reply(400, {"error": "no"})] * (MAX_REFUSALS - 1) + [good]) * 4), FakeClock())
+    outcomes = [deliver(batch_of(1, seq=seq), route, lambda _: None) for seq in range(4 * MAX_REFUSALS)]
+    assert not route.admission.halt.is_set()
+    assert [outcome.fatal for outcome in outcomes if outcome.fatal] == []
+
+
 KINDS = [
     *["accept"] * 6,
     *["accept", "partial", "partial_lie", "nonsense", "fewer", "split", "split_named", "split_lie", "refuse"],
+    *["more", "less_than_none", "uncounted", "contradiction", "named_and_counted", "page_400", "claim_400"],
     *["429", "503", "timeout", "garbage", "html", "fatal", "bug"],
 ]
 
@@ -340,28 +450,46 @@ class StormySend:
                     return failed(bad, self.draw(st.none() | st.integers(count - len(set(bad)) + 1, count + 9)))
                 self.accepted.update(set(indexes) - {indexes[position] for position in bad})
                 return failed(bad, count - len(set(bad)))
-            case "nonsense":
-                self.refused.update(indexes if count == 1 else [])
-                return failed([0, self.draw(st.sampled_from([count, -1, None, True, "0", 0.0]))], 0)
-            case "fewer":
-                return stored(self.draw(st.integers(0, count - 1)))
-            case "split" | "split_named" | "split_lie":
-                self.refused.update(indexes if count == 1 else [])
-                limit = {"split": 0, "split_named": size - 1, "split_lie": size * 2}[kind]
-                return reply(413, {"error": f"request exceeds max limit of {limit} bytes"} if limit else None)
+            case "named_and_counted":
+                self.refused.add(indexes[0])
+                return reply(200, {"num_records_imported": count, "failed_records": [{"index": 0}]})
             case "refuse":
                 self.refused.update(indexes)
                 return reply(400, {"error": "no"})
             case "bug":
                 raise RuntimeError("a bug")
-        return {
-            "429": reply(429, retry_after=self.draw(st.sampled_from(["", "3", "-1", "1e9", "500"]))),
-            "503": reply(503),
-            "timeout": Response(0, error="timed out"),
-            "garbage": reply(200, b'{"code":200,'),
-            "html": reply(200, b"<html>hello</html>"),
-            "fatal": reply(401),
-        }[kind]
+        return (
+            self.cutting(kind, indexes, size)
+            or {
+                "429": reply(429, retry_after=self.draw(st.sampled_from(["", "3", "-1", "1e9", "500"]))),
+                "503": reply(503),
+                "timeout": Response(0, error="timed out"),
+                "garbage": reply(200, b'{"code":200,'),
+                "html": reply(200, b"<html>hello</html>"),
+                "more": stored(count + 1),
+                "less_than_none": stored(-count),
+                "contradiction": reply(200, {"code": 500, "num_records_imported": count}),
+                "fatal": reply(401),
+            }[kind]
+        )
+
+    def cutting(self, kind: str, indexes: list[int], size: int) -> Response | None:
+        """Give a reply after which a batch may be cut: what is alone in its request may be refused."""
+        count = len(indexes)
+        answers: dict[str, Callable[[], Response]] = {
+            "nonsense": lambda: failed([0, self.draw(st.sampled_from([count, -1, None, True, "0", 0.0]))], 0),
+            "fewer": lambda: stored(self.draw(st.integers(0, count - 1))),
+            "uncounted": lambda: stored(count - 1),
+            "page_400": lambda: reply(400, b"<html>"),
+            "claim_400": lambda: reply(400, {"num_records_imported": count}),
+            "split": lambda: reply(413),
+            "split_named": lambda: reply(413, {"error": f"request exceeds max limit of {size - 1} bytes"}),
+            "split_lie": lambda: reply(413, {"error": f"request exceeds max limit of {size * 2} bytes"}),
+        }
+        if kind not in answers:
+            return None
+        self.refused.update(indexes if count == 1 else [])
+        return answers[kind]()
 
 
 @settings(max_examples=400)
@@ -383,7 +511,7 @@ def test_whatever_the_server_does_every_event_is_in_exactly_one_place(
     if outcome.undelivered:
         assert outcome.gave_up or outcome.fatal
     if outcome.fatal:
-        assert route.halt.is_set()
+        assert route.admission.halt.is_set()
     assert len(told) >= outcome.retries
     assert all(wait_s <= max(patience_s, 65.0) for wait_s in clock.waits)
 

@@ -88,6 +88,21 @@ def default_of(option: click.Option, program: str) -> str | None:
     return str(value) if isinstance(value, (int, str)) else None
 
 
+def default_by_endpoint() -> dict[str, str]:
+    """Write the defaults that depend on the endpoint as the README and the help do."""
+    rows = ENDPOINTS.values()
+    values: dict[str, list[object]] = {
+        "--batch-size": [row.max_events for row in rows],
+        "--gzip-level": [row.gzip_level or "none" for row in rows],
+        "--content-type": [row.framings[0] for row in rows],
+    }
+    names = ["", *(f"{row.name} " for row in list(rows)[1:])]
+    return {
+        option: "; ".join(f"{name}{value}" for name, value in zip(names, found, strict=True))
+        for option, found in values.items()
+    }
+
+
 # Options.
 
 
@@ -100,12 +115,15 @@ def test_every_option_is_in_the_table_and_no_other(program: str) -> None:
 
 @pytest.mark.parametrize("program", COMMANDS)
 def test_every_option_has_its_default_and_its_variables(program: str) -> None:
-    table = option_rows(program)
+    table, by_endpoint = option_rows(program), default_by_endpoint()
     for option in options_of(program):
         if {"--help", "--version"} & set(option.opts):
             continue
         row = table[option.opts[0]]
         shown, wanted = row[2].replace("`", ""), default_of(option, program)
+        if program == "mpimport" and option.opts[0] in by_endpoint:
+            wanted = by_endpoint[option.opts[0]]
+            assert f"[default: {wanted}]" in (option.help or "")
         if wanted is not None:
             assert shown == wanted, option.name
         else:

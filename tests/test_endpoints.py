@@ -11,11 +11,13 @@ from fakes import failed, reply, stored
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpimport.auth import project_secret, project_token, service_account
-from mpimport.endpoints import ENDPOINTS, REGIONS, target
+from mpimport.auth import TOKEN, project_secret, project_token, service_account, token_in_events
+from mpimport.body import CONTENT_TYPES, stamp_with
+from mpimport.endpoints import ENDPOINTS, REGIONS, Endpoint, target
 from mpimport.errors import UsageProblem
-from mpimport.records import Accepted, Failed, Fatal, Partial, Refused, Response, Retry, Split, Verdict
-from mpimport.replies import TOO_LARGE, classify, classify_lenient, clean_words, retry_after_s
+from mpimport.records import Accepted, Failed, Fatal, Miscounted, Partial, Refused, Response, Retry, Split, Verdict
+from mpimport.replies import TOO_LARGE, UNDOCUMENTED, classify, classify_lenient, clean_words, retry_after_s
+from mpimport.replies_track import classify_track
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
 MESSAGE = "'properties.time' is invalid"
@@ -37,8 +39,31 @@ def nonsense(count: int, *indexes: object) -> tuple[Response, int, Verdict]:
 
 TABLE: dict[str, tuple[Response, int, Verdict]] = {
     "all stored": (stored(2000), 2000, Accepted()),
-    "fewer stored": (stored(1999), 2000, Retry("the server says it stored 1,999 of 2,000")),
+    "fewer stored": (stored(1999), 2000, Miscounted("the server says it stored 1,999 of 2,000", 1999)),
+    "none stored": (stored(0), 1, Miscounted("the server says it stored 0 of 1", 0)),
     "more stored": (stored(3), 2, Retry("the server says it stored 3 of 2")),
+    "less than none stored": (stored(-2), 2, Retry("the server says it stored -2 of 2")),
+    "a number that counts nothing": (
+        reply(200, {"error": "odd", "num_records_imported": 10**13}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "a number with a point": (
+        reply(200, {"error": "odd", "num_records_imported": 2.0}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, but another code": (
+        reply(200, {"code": 500, "error": "odd", "num_records_imported": 2}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, but another status": (
+        reply(200, {"error": "odd", "num_records_imported": 2, "status": "Bad Request"}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
+    "all stored, nothing else said": (reply(200, {"num_records_imported": 2}), 2, Accepted()),
     "a number as text": (
         stored("2"),
         2,
@@ -72,6 +97,16 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         2,
         Partial((Failed(1, None, "m"),)),
     ),
+    "200 that names the failed and counts them too": (
+        reply(200, {"num_records_imported": 2, "failed_records": [{"index": 1, "message": "m"}]}),
+        2,
+        Partial((Failed(1, None, "m"),), resend_rest=True),
+    ),
+    "200 with a list that makes no sense": (
+        reply(200, {"num_records_imported": 2, "error": "odd", "failed_records": [{"index": 2}]}),
+        2,
+        Retry(f"{UNDOCUMENTED}: the server answers 200: odd"),
+    ),
     "200, empty": (reply(200), 1, Retry("not the documented reply to an import: the server answers 200")),
     "some failed": (failed([0, 3], 1998), 2000, Partial(bad(0, 3))),
     "all failed": (failed([0, 1], 0), 2, Partial(bad(0, 1))),
@@ -97,25 +132,51 @@ TABLE: dict[str, tuple[Response, int, Verdict]] = {
         2,
         Split("the server's list of failed records makes no sense: the server answers 400: e"),
     ),
-    "400, none named": (failed([], 2, error="bad request"), 2, Refused(answers(400, "bad request"))),
+    "400, none named": (failed([], 0, error="bad request"), 2, Refused(answers(400, "bad request"))),
     "400, null": (reply(400, {"error": "e", "failed_records": None}), 2, Refused(answers(400, "e"))),
-    "400, HTML": (reply(400, HTML), 2, Refused(answers(400, "502 Bad Gateway nginx"))),
-    "400, a JSON list": (reply(400, [1]), 2, Refused(answers(400, "[1]"))),
-    "400, empty": (reply(400), 2, Refused("the server answers 400")),
+    "400, none named, some stored": (
+        failed([], 1, error="e"),
+        2,
+        Split("the server says it stored 1 of 2 and does not name the failed: the server answers 400: e"),
+    ),
+    "400, HTML": (reply(400, HTML), 2, Split(f"{UNDOCUMENTED}: {answers(400, '502 Bad Gateway nginx')}")),
+    "400, HTML, one event": (reply(400, HTML), 1, Refused(f"{UNDOCUMENTED}: {answers(400, '502 Bad Gateway nginx')}")),
+    "400, a JSON list": (reply(400, [1]), 2, Split(f"{UNDOCUMENTED}: {answers(400, '[1]')}")),
+    "400, empty": (reply(400), 2, Split(f"{UNDOCUMENTED}: the server answers 400")),
     "413, limit named": (
         reply(413, {"code": 413, "error": "request exceeds max limit of 2097152 bytes"}),
         2000,
         Split(answers(413, "request exceeds max limit of 2097152 bytes"), 2_097_152),
     ),
     "413, HTML": (reply(413, b"<h1>too large</h1>"), 2, Split(answers(413, "too large"), TOO_LARGE)),
-    "429": (reply(429, {"error": "slow down"}), 2, Retry(answers(429, "slow down"), None, shared=True)),
-    "429, Retry-After": (reply(429, retry_after="7"), 2, Retry("the server answers 429", 7.0, shared=True)),
-    "503, Retry-After": (reply(503, retry_after="7"), 2, Retry("the server answers 503", 7.0)),
-    "no reply": (Response(0, error="connection refused"), 2, Retry("connection refused")),
-    "no reply, no words": (Response(0), 2, Retry("no reply")),
-    "502, HTML": (reply(502, HTML), 2, Retry(answers(502, "502 Bad Gateway nginx"))),
-    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (408, 425, 500, 502, 503, 504)},
-    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (100, 202, 204, 299, 507, 599)},
+    "429": (reply(429, {"error": "slow down"}), 2, Retry(answers(429, "slow down"), None, answer="throttled")),
+    "429, Retry-After": (reply(429, retry_after="7"), 2, Retry("the server answers 429", 7.0, answer="throttled")),
+    "503, Retry-After": (reply(503, retry_after="7"), 2, Retry("the server answers 503", 7.0, answer="overloaded")),
+    "no reply": (Response(0, error="connection refused"), 2, Retry("connection refused", answer="lost")),
+    "no reply, no words": (Response(0), 2, Retry("no reply", answer="lost")),
+    "502, HTML": (reply(502, HTML), 2, Retry(answers(502, "502 Bad Gateway nginx"), answer="overloaded")),
+    **{
+        str(code): (reply(code), 2, Retry(f"the server answers {code}", answer="overloaded"))
+        for code in (408, 500, 502, 503, 504, 507, 599)
+    },
+    **{str(code): (reply(code), 2, Retry(f"the server answers {code}")) for code in (100, 202, 204, 299, 425)},
+    "no reply, and none to come": (Response(0, error="no such host", final=True), 2, Fatal("no such host")),
+    "plain HTTP to nginx's TLS": (
+        reply(400, b"<title>400 The plain HTTP request was sent to HTTPS port</title>"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, '400 The plain HTTP request was sent to HTTPS port')})"
+        ),
+    ),
+    "plain HTTP to Go's TLS": (
+        reply(400, b"Client sent an HTTP request to an HTTPS server.\n"),
+        2,
+        Fatal(
+            "this address speaks TLS: is it https:// rather than http://? "
+            f"({answers(400, 'Client sent an HTTP request to an HTTPS server.')})"
+        ),
+    ),
 }
 
 
@@ -235,6 +296,44 @@ def test_the_import_row_holds_the_documented_limits() -> None:
     assert (row.max_events, row.max_bytes) == (2000, 10_000_000)
     assert row.path == "/import"
     assert row.classify is classify
+
+
+def test_the_track_row_holds_the_documented_limits() -> None:
+    row = ENDPOINTS["track"]
+    assert (row.max_events, row.max_bytes, row.gzip_level, row.history.max_age_s) == (50, 10_000_000, None, 432_000)
+    assert row.verdicts(strict=True) is row.verdicts(strict=False) is classify_track
+    assert "--endpoint import" in row.history.too_old
+
+
+def test_the_verdicts_depend_on_strict_where_there_is_one() -> None:
+    row = ENDPOINTS["import"]
+    assert row.verdicts(strict=True) is classify
+    assert row.verdicts(strict=False) is classify_lenient
+
+
+@pytest.mark.parametrize("row", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_the_framings_of_a_row_exist(row: Endpoint) -> None:
+    assert set(row.framings) <= set(CONTENT_TYPES)
+    assert ENDPOINTS[row.name] is row
+
+
+def test_a_track_target_has_no_project_and_no_token() -> None:
+    auth = token_in_events("abc123")
+    where = target(ENDPOINTS["track"], REGIONS["in"], auth)
+    assert (where.url, where.params) == ("https://api-in.mixpanel.com/track", {"verbose": "1"})
+    assert auth.headers == {}
+    assert auth.secrets() == (b"abc123",)
+    assert "abc123" not in repr(auth)
+    assert project_token("abc123").token is None
+
+
+@pytest.mark.parametrize("token", ["", "abc123", 'a"b\\'])
+def test_what_events_are_sent_with_is_known_to_the_byte(token: str) -> None:
+    auth = token_in_events(token)
+    event = b'{"event":"a","properties":{"b":1}}'
+    stamped = stamp_with(TOKEN, token)(event + b"\n")
+    assert len(stamped) == len(event) + 1 + auth.sent_with["token"]
+    assert service_account("bob", "s3cret", "1").sent_with == {}
 
 
 def test_a_target_has_the_query_and_no_secret() -> None:

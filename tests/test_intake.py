@@ -6,7 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from io import BytesIO
+from math import floor
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from strategies import LIMITS, NOW, anything, event_texts, exact, feed
 
 from mpimport.batch import number_of
+from mpimport.endpoints import ENDPOINTS
 from mpimport.examine import examine
 from mpimport.intake import Intake
 from mpimport.limits import DISALLOWED_IDS, FUTURE_S, INSERT_ID, MAX_TEXT
@@ -26,10 +29,10 @@ from mpimport.validate import Limits, problems
 GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}'
 
 
-def swallow(record: bytes) -> tuple[bytes | None, Counter[str]]:
+def swallow(record: bytes, limits: Limits = LIMITS) -> tuple[bytes | None, Counter[str]]:
     """Give what the quick loop makes of a record, None when it leaves it to the slow way; and the mends."""
     intake = Intake(max_events=2, max_bytes=10_000_000, geolocate=False, clock=lambda: NOW)
-    taken, _ = intake._swallow(iter([record]), 1, LIMITS)
+    taken, _ = intake._swallow(iter([record]), 1, limits)
     return (bytes(intake.draft.lines) if taken else None), intake.draft.mends
 
 
@@ -56,6 +59,73 @@ def test_the_quick_loop_and_the_slow_way_agree(text: bytes, ending: bytes) -> No
     assert b"\r" not in quick
     assert exact(quick) == exact(slow)
     assert mends == slow_mends
+
+
+FIVE_DAYS = ENDPOINTS["track"].history
+OLDEST = NOW - 5 * 86_400
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.integers(-2000, 2000),
+    st.sampled_from((1, 1000)),
+    st.sampled_from((0.0, 0.25, 0.999)),
+    st.sampled_from((b"%d", b"%d.5", b'"%d"')),
+)
+def test_the_quick_loop_and_the_slow_way_agree_on_how_old_is_too_old(
+    offset: int, unit: int, fraction: float, form: bytes
+) -> None:
+    now = NOW + fraction
+    text = GOOD.replace(b"1700000000", form % (OLDEST * unit + offset))
+    limits = Limits(now + FUTURE_S, ("ip",), oldest_s=FIVE_DAYS.oldest_s(now), too_old=FIVE_DAYS.too_old)
+    quick, _ = swallow(text + b"\n", limits)
+    slow = examine(text, limits, Counter())
+    time = exact(text)["properties"]["time"]
+    seconds = Decimal(time if isinstance(time, str) else time[1]) / unit
+
+    is_old = floor(seconds * 1000) / 1000 < now - 5 * 86_400
+    assert isinstance(slow, bytes) != is_old
+    assert quick is None or not is_old
+    assert quick is not None or is_old or fraction or form != b"%d"
+
+
+def test_an_event_that_is_too_old_for_the_endpoint_says_where_it_may_go() -> None:
+    times = [OLDEST, OLDEST * 1000, OLDEST - 1, OLDEST * 1000 - 1, 5, "2023-11-01", NOW, NOW + FUTURE_S + 1]
+    records = [{"event": "a", "time": time, "distinct_id": "u"} for time in times]
+    fed = feed(records, history=FIVE_DAYS)
+
+    assert len(fed.lines) == 3
+    assert fed.codes == [["time_too_old"]] * 4 + [["time_in_future"]]
+    words = "is older than 5 days, which /track does not take; --endpoint import takes older ones"
+    assert [reject.reasons[0].message.endswith(words) for reject in fed.rejects] == [True, True, False, True, False]
+    assert fed.rejects[2].reasons[0].message.endswith("is before 1971-01-01, the oldest time that Mixpanel takes")
+
+
+@pytest.mark.parametrize(("count", "fits"), [(252, True), (253, False)])
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_put_in_later_counts_as_a_property(*, count: int, fits: bool, own: bool) -> None:
+    """With `ip` and `token` there are at most 254."""
+    names = ["time", "distinct_id", "$insert_id", *(["token"] if own else [])]
+    filler = [f'"p{n}":{n}' for n in range(count - len(names) + own)]
+    text = with_property(",".join([*filler, *(['"token":"x"'] if own else [])]))
+    fed = feed([text], sent_with={"token": 18})
+
+    assert len(fed.lines) == fits
+    assert fed.codes == ([] if fits else [["too_many_properties"]])
+    if not fits:
+        names_added = "ip" if own else "ip and token"
+        assert f"(with {names_added}, which mpimport adds)" in fed.rejects[0].reasons[0].message
+
+
+@pytest.mark.parametrize(("size", "count"), [(1_048_575, 1), (1_048_576, 0)])
+def test_what_is_put_in_later_counts_in_the_size(size: int, count: int) -> None:
+    filler = b"".join(b',"p%03d":"%b"' % (n, b"\\u0061" * 255) for n in range(249))
+    start = GOOD[:-2] + b',"ip":0'
+    text = start + b" " * (size - 18 - len(start) - len(filler) - 2) + filler + b"}}"
+    fed = feed([text], sent_with={"token": 18})
+
+    assert len(text) == size - 18
+    assert len(fed.lines) == count
 
 
 @pytest.mark.parametrize(

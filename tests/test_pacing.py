@@ -1,53 +1,124 @@
-"""The backoff schedule, the shared gate, the clock."""
+"""The rolling budget: nothing is ever sent too early, and nothing is held back without need."""
 
 from __future__ import annotations
 
-import random
-import threading
+from math import inf
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mpimport.clock import SystemClock
-from mpimport.pacing import Backoff, Gate
+from mpimport.pacing import HEADROOM, PIECES, Budget, Cost, batch_limit
+from mpimport.sandbox.limiter import RollingLimit
 
 
-@pytest.mark.parametrize(
-    ("attempt", "doubled_s"), [(1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60), (7, 60), (10_000, 60)]
+def test_what_is_free_goes_out_as_a_burst() -> None:
+    budget = Budget(1_800_000, 2e9)
+    for _ in range(750):
+        assert budget.wait_s(Cost(2000, 1_000_000), 0.0) == 0.0
+        budget.spend(Cost(2000, 1_000_000))
+
+
+@pytest.mark.parametrize("cost", [Cost(100, 1), Cost(1, 100)])
+def test_events_and_bytes_hold_both_at_once(cost: Cost) -> None:
+    budget = Budget(1000, 1000, 60.0)
+    sent = 0
+    while not budget.wait_s(cost, 0.0):
+        budget.spend(cost)
+        sent += 1
+    assert sent == 9, "the tenth would not leave the headroom"
+    assert budget.wait_s(cost, 0.0) == inf, "it is all under way"
+    budget.settle(cost, 1.0, 1.0, counted=True, quiet=True)
+    assert budget.wait_s(cost, 1.0) == pytest.approx(59.0, abs=60 / PIECES), "a round trip less than a window"
+
+
+def test_zero_is_no_limit() -> None:
+    budget = Budget(0, 0)
+    for _ in range(100):
+        assert budget.wait_s(Cost(10**9, 10**12), 0.0) == 0.0
+        budget.spend(Cost(10**9, 10**12))
+    assert budget.used(0.0) == 0.0
+    budget.share.throttled(0.0, 0.0)
+    assert budget.wait_s(Cost(1, 1), 0.0) == 0.0
+
+
+def test_what_the_server_did_not_count_is_given_back() -> None:
+    budget = Budget(100, 0)
+    budget.spend(Cost(99, 1))
+    assert budget.wait_s(Cost(50, 1), 0.0) == inf
+    budget.settle(Cost(99, 1), 1.0, 1.0, counted=False)
+    assert budget.wait_s(Cost(50, 1), 1.0) == 0.0
+
+
+def test_more_than_there_is_goes_alone() -> None:
+    budget = Budget(10, 0, 60.0)
+    assert budget.wait_s(Cost(50, 1), 0.0) == 0.0
+    budget.spend(Cost(50, 1))
+    assert budget.wait_s(Cost(50, 1), 1.0) == inf
+    budget.settle(Cost(50, 1), 1.0, 0.0, counted=True, quiet=True)
+    wait_s = budget.wait_s(Cost(50, 1), 1.0)
+    assert wait_s == pytest.approx(60.0, abs=0.1)
+    assert budget.wait_s(Cost(50, 1), 1.0 + wait_s) == 0.0
+
+
+def test_a_million_requests_take_little_memory() -> None:
+    budget = Budget(10**12, 0, 60.0)
+    for number in range(100_000):
+        budget.spend(Cost(1, 1))
+        budget.settle(Cost(1, 1), number / 2000, 0.01, counted=True, quiet=True)
+    assert len(budget._spent) <= PIECES + 1
+    assert budget.used(50.0) == pytest.approx(1e-7)
+
+
+def test_batches_are_a_small_part_of_what_a_window_allows() -> None:
+    assert batch_limit(1_800_000, 2000) == 2000
+    assert batch_limit(60_000, 2000) == 600
+    assert batch_limit(10, 2000) == 1
+    assert batch_limit(0, 2000) == 2000
+
+
+@settings(max_examples=200)
+@given(
+    requests=st.lists(
+        st.tuples(st.integers(1, 400), st.floats(0, 1), st.floats(0, 2)),  # events, delay, pause before it
+        max_size=80,
+    ),
+    way=st.floats(0, 1),
+    rtt_s=st.floats(0.01, 1),
 )
-def test_the_documented_schedule_with_its_jitter(attempt: int, doubled_s: float) -> None:
-    rng = random.Random(attempt)
-    delays = [Backoff().delay(attempt, rng) for _ in range(200)]
-    assert min(delays) >= doubled_s + 1
-    assert max(delays) <= doubled_s + 5
-    assert max(delays) - min(delays) > 2, "the jitter spreads the senders"
+def test_a_server_that_counts_the_same_never_says_no(
+    requests: list[tuple[int, float, float]], way: float, rtt_s: float
+) -> None:
+    """Whatever the delays are, a request is let through only when the server's own window has room for it.
+
+    The first one is as quick as it gets.
+
+    `way`: the part of the round trip after which the server counts. (Where that part varies from request to
+    request the headroom has to bear the difference; the simulation shows that it does.)
+    """
+    budget = Budget(1000, 0, 10.0)
+    now, moment = 0.0, 0.0
+    server = RollingLimit(1000, 0, 10.0, lambda: moment)
+    for events, delay_s, pause_s in [(1, 0.0, 0.0), *requests]:
+        took_s = rtt_s + delay_s
+        cost = Cost(events, 1)
+        now += pause_s
+        now += budget.wait_s(cost, now)
+        assert budget.wait_s(cost, now) == 0.0
+        budget.spend(cost)
+        moment = now + way * took_s
+        assert server.admit(events, 1)
+        now += took_s
+        budget.settle(cost, now, took_s, counted=True, quiet=True)
 
 
-def test_the_schedule_is_the_users() -> None:
-    backoff = Backoff(base_s=0.5, max_s=3, jitter_min_s=0, jitter_max_s=0)
-    assert [backoff.delay(attempt, random.Random(1)) for attempt in range(1, 6)] == [0.5, 1, 2, 3, 3]
-
-
-def test_a_gate_is_open_until_it_is_closed_and_opens_by_itself() -> None:
-    gate = Gate()
-    assert gate.seconds_left(0.0) == 0.0
-    gate.close_until(10.0)
-    assert gate.seconds_left(4.0) == 6.0
-    assert gate.seconds_left(10.0) == 0.0
-    assert gate.seconds_left(11.0) == 0.0
-
-
-def test_a_gate_never_opens_earlier_than_somebody_asked_for() -> None:
-    gate = Gate()
-    gate.close_until(10.0)
-    gate.close_until(5.0)
-    assert gate.seconds_left(0.0) == 10.0
-
-
-def test_the_system_clock_waits_on_the_event() -> None:
-    clock, stop = SystemClock(), threading.Event()
-    before = clock.now()
-    assert not clock.wait(0.02, stop)
-    assert clock.now() - before >= 0.015
-    assert not clock.wait(-1, stop)
-    stop.set()
-    assert clock.wait(1e12, stop)
+def test_at_a_steady_latency_the_limit_is_used_but_for_the_headroom() -> None:
+    budget = Budget(1000, 0, 10.0)
+    now, sent = 0.0, 0
+    while now < 1000:
+        now += budget.wait_s(Cost(10, 1), now)
+        budget.spend(Cost(10, 1))
+        sent += 10
+        now += 0.05
+        budget.settle(Cost(10, 1), now, 0.05, counted=True, quiet=True)
+    assert sent / 100_000 > 1 - HEADROOM - 0.005

@@ -18,16 +18,18 @@ from hypothesis import strategies as st
 from running import good_event, ndjson
 
 from mpimport.account import Summary
+from mpimport.admission import Admission
+from mpimport.backoff import Backoff
 from mpimport.delivery import Route
 from mpimport.endpoints import classify
 from mpimport.errors import BrokenInput
+from mpimport.gate import Gate
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
-from mpimport.pacing import Backoff
 from mpimport.pipeline import run
 from mpimport.plan import Plan
-from mpimport.records import Block, Response, Unreadable
-from mpimport.report import Progress
+from mpimport.progress import Progress
+from mpimport.records import Block, Flow, Response, Unreadable
 from mpimport.senders import InlineSenders, Senders
 from mpimport.settings import MaxRejected
 from mpimport.settle import Settler
@@ -95,7 +97,6 @@ class Running:
         self.clock = FakeClock()
         self.report = Recorded()
         self.interrupt = Interrupt()
-        self.halt = threading.Event()
         self.threads = threads
         self.give_up_after_s = settings.pop("give_up_after_s", 900.0)
         self.intake = Intake(max_events=10, max_bytes=100_000, geolocate=True, clock=lambda: NOW_S)
@@ -103,9 +104,11 @@ class Running:
 
     def __call__(self, *inputs: Given, dry_run: bool = False) -> Summary:
         """Run to the end."""
+        even = Backoff(2, 60, 0, 0)
         route = Route(
-            send=self.send, classify=classify, encode=plain, clock=self.clock, halt=self.halt,
-            backoff=Backoff(2, 60, 0, 0), give_up_after_s=self.give_up_after_s, rng=random.Random(1),
+            admission=Admission(self.clock, gate=Gate(even)),
+            send=self.send, classify=classify, encode=plain, clock=self.clock,
+            backoff=even, give_up_after_s=self.give_up_after_s, rng=random.Random(1),
         )  # fmt: skip
         senders = Senders(route, self.threads) if self.threads else InlineSenders(route)
         names = {source.name for source in inputs if not source.resumable}
@@ -294,6 +297,9 @@ def test_dead_senders_do_not_hang_the_run(tmp_path: Path) -> None:
         def alive(self) -> int:
             return 0
 
+        def flow(self) -> Flow:
+            return Flow()
+
         def close(self, timeout_s: float) -> bool:
             return True
 
@@ -327,7 +333,24 @@ def test_an_account_that_does_not_balance_is_told_as_a_bug(tmp_path: Path) -> No
 
 
 REPLIES = st.sampled_from(
-    ["ok", "ok", "ok", "429", "503", "500", "reset", "html", "lie", "partial", "400", "413", "junk"]
+    [
+        "ok",
+        "ok",
+        "ok",
+        "429",
+        "503",
+        "500",
+        "reset",
+        "html",
+        "lie",
+        "lie",
+        "more",
+        "partial",
+        "400",
+        "page",
+        "413",
+        "junk",
+    ]
 )
 
 
@@ -341,6 +364,8 @@ def answer(kind: str, body: bytes) -> Response:
         "reset": Response(0, error="connection reset"),
         "html": reply(200, b"<html>"),
         "lie": stored(count - 1),
+        "more": stored(count + 1),
+        "page": reply(400, b"<html>"),
         "partial": failed([0], count - 1),
         "400": reply(400, {"code": 400, "error": "malformed"}),
         "413": reply(413, {"code": 413, "error": "request exceeds max limit of 2000 bytes"}),

@@ -5,21 +5,21 @@ from __future__ import annotations
 import io
 import json
 import logging
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.progress import Progress, progress_line
 from mpimport.report import (
     DRAW_AFTER_S,
     PLAIN_PERIOD_S,
     Lines,
-    Progress,
     Screen,
     choose,
     draw,
     print_summary,
-    progress_line,
     route_logging,
 )
 from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
@@ -245,3 +245,27 @@ def test_bytes_for_people(nbytes: float, shown: str) -> None:
 )
 def test_durations_for_people(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ""),
+        ({"waiting": "waiting: the server answers 503"}, "waiting: the server answers 503"),
+        ({"held_by": "rate limit", "hold_s": 42.0}, "waiting for the rate limit for 42.0 s"),
+        ({"held_by": "rate limit"}, "waiting for the rate limit"),
+        ({"held_by": "gate", "hold_s": 65.0}, "waiting for 1:05 min, as the server asked for"),
+        ({"held_by": "probe"}, "trying with one request whether the server takes more"),
+        ({"held_by": "concurrency", "waiting": "busy"}, "busy"),
+        ({"limit_share": 0.62}, "62% of the rate limit: somebody else seems to send, too"),
+        (
+            {"held_by": "rate limit", "hold_s": 3.0, "limit_share": 0.4},
+            "waiting for the rate limit for 3.0 s, 40% of the rate limit: somebody else seems to send, too",
+        ),
+    ],
+)
+def test_progress_says_what_sending_waits_for(given: dict[str, Any], words: str) -> None:
+    now = Progress(5, 10, 100, 90, 1, 0, 2, 5.0, **given)
+
+    assert now.held == words
+    assert progress_line(now).endswith(words)

@@ -22,18 +22,22 @@ from running import good_event, write_ndjson
 from test_pipeline import NOW_S, Recorded
 
 from mpimport.account import Summary
+from mpimport.admission import Admission
 from mpimport.app import read_options
+from mpimport.auth import Auth
+from mpimport.backoff import Backoff
 from mpimport.delivery import Route, deliver_safely
-from mpimport.endpoints import classify
+from mpimport.destination import authenticate
+from mpimport.endpoints import ENDPOINTS, classify
 from mpimport.errors import AlreadyRunning, UsageProblem
+from mpimport.gate import Gate
 from mpimport.inputs import FileInput
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.keeper import conclude
-from mpimport.pacing import Backoff
 from mpimport.pipeline import run
 from mpimport.plan import Plan
-from mpimport.records import Batch, Outcome, Response
+from mpimport.records import Batch, Flow, Outcome, Response
 from mpimport.resume import Resumed, resume, state_folder
 from mpimport.settings import Credentials, MapSettings, MaxRejected, ReadSettings, RunSettings, Secret, Settings
 from mpimport.settle import Settler, rejected_paths
@@ -69,7 +73,11 @@ class Shuffled:
 
     def stop(self) -> None:
         """Let no further request begin."""
-        self.route.halt.set()
+        self.route.admission.stop()
+
+    def flow(self) -> Flow:
+        """Say nothing of how freely requests flow."""
+        return Flow()
 
     def alive(self) -> int:
         """Say that somebody lives."""
@@ -105,6 +113,10 @@ class Server:
         return Response(0, error="connection reset") if lost else stored(body.count(b"\n"))
 
 
+def auth_of(chosen: Settings) -> Auth:
+    return authenticate(chosen.credentials, ENDPOINTS[chosen.send.endpoint])
+
+
 def inputs_of(names: tuple[str, ...], chosen: Settings) -> list[FileInput]:
     sources, _ = expand(names)
     return [FileInput(source, chosen.read.format, read_options(chosen), Interrupt()) for source in sources]
@@ -115,10 +127,11 @@ def go(
 ) -> Summary:
     """Run an import once, from the checkpoint to the summary, as the application does."""
     with ExitStack() as stack:
-        keeper, inputs = resume(chosen, inputs_of(names, chosen), URL, stack, server.clock.now)
+        keeper, inputs = resume(chosen, inputs_of(names, chosen), URL, auth_of(chosen), stack, server.clock.now)
+        even = Backoff(0.1, 1, 0, 0)
         route = Route(
-            send=server, classify=classify, encode=plain, clock=server.clock, backoff=Backoff(0.1, 1, 0, 0),
-            give_up_after_s=0.05, rng=draw,
+            send=server, classify=classify, encode=plain, clock=server.clock, backoff=even,
+            admission=Admission(server.clock, gate=Gate(even)), give_up_after_s=0.05, rng=draw,
         )  # fmt: skip
         plan = Plan(
             inputs=inputs,
@@ -140,7 +153,7 @@ def go(
 def look(names: tuple[str, ...], chosen: Settings = KEPT, url: str = URL) -> Resumed:
     """Find out what a run would go on with."""
     with ExitStack() as stack:
-        return resume(chosen, inputs_of(names, chosen), url, stack)
+        return resume(chosen, inputs_of(names, chosen), url, auth_of(chosen), stack)
 
 
 def refused(names: tuple[str, ...], chosen: Settings = KEPT, url: str = URL) -> str:
@@ -505,7 +518,7 @@ def test_a_second_run_of_the_same_import_is_told_of_the_first(here: Path) -> Non
     job = write_import(here, "several", 400)
     write_ndjson(here / "other.ndjson", [good_event(1)])
     with ExitStack() as stack:
-        resume(KEPT, inputs_of(job.sources, KEPT), URL, stack)
+        resume(KEPT, inputs_of(job.sources, KEPT), URL, auth_of(KEPT), stack)
         with pytest.raises(AlreadyRunning, match="another run of the same import"):
             look(job.sources)
         with pytest.raises(AlreadyRunning):

@@ -159,7 +159,7 @@ def test_help_shows_every_fault() -> None:
     result = CliRunner().invoke(cli.main, ["--help"])
 
     assert result.exit_code == 0
-    assert all(kind in result.output for kind in ("reset-after", "cut", "html", "slow"))
+    assert all(kind in result.output for kind in ("reset-after", "cut", "html", "garbage", "slow"))
 
 
 def test_the_sandbox_imports_nothing_of_the_importer() -> None:

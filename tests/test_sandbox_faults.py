@@ -129,6 +129,16 @@ def test_a_page_instead_of_the_api() -> None:
         assert sandbox.stats()["stored"] == 0
 
 
+def test_bytes_that_are_no_http() -> None:
+    with Sandbox(config(faults=(("garbage", 1.0),))) as sandbox:
+        with pytest.raises(http.client.BadStatusLine) as caught:
+            post(sandbox, ndjson([event()]))
+
+        assert not isinstance(caught.value, http.client.RemoteDisconnected)
+        assert sandbox.stats()["stored"] == 0
+        assert (sandbox.stats()["faults"], sandbox.stats()["by_status"]) == ({"garbage": 1}, {})
+
+
 @pytest.mark.parametrize("options", [{"faults": (("slow", 1.0),), "slow_s": 0.1}, {"latency_s": 0.1}])
 def test_late_replies(options: dict[str, Any]) -> None:
     with Sandbox(config(**options)) as sandbox:

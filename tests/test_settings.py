@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mpimport.destination import is_loopback
+from mpimport.endpoints import ENDPOINTS
 from mpimport.errors import UsageProblem
 from mpimport.settings import (
     BatchSettings,
@@ -18,7 +20,6 @@ from mpimport.settings import (
     SendSettings,
     Settings,
     check,
-    is_loopback,
     parse_max_rejected,
 )
 
@@ -27,7 +28,7 @@ ACCOUNT = Credentials(project_id="1", username="me", secret=Secret("hidden"))
 
 def problems(settings: Settings) -> tuple[str, ...]:
     try:
-        check(settings, max_events=2000, max_bytes=10_000_000, framings=("ndjson", "json"))
+        check(settings, ENDPOINTS[settings.send.endpoint])
     except UsageProblem as usage:
         return tuple(usage.problems)
     return ()
@@ -50,6 +51,7 @@ def test_the_defaults_with_an_account_are_fine() -> None:
         (Settings(send=SendSettings(workers=65)), "--workers 65"),
         (Settings(send=SendSettings(timeout_s=0)), "--timeout 0"),
         (Settings(send=SendSettings(timeout_s=float("nan"))), "--timeout nan"),
+        (Settings(send=SendSettings(connect_timeout_s=0)), "--connect-timeout 0"),
         (Settings(send=SendSettings(give_up_after_s=-1)), "--give-up-after -1"),
         (Settings(send=SendSettings(backoff_base_s=3, backoff_max_s=2)), "--backoff-max 2"),
         (Settings(send=SendSettings(backoff_jitter_s=(5, 1))), "--backoff-jitter 5 1"),
@@ -69,6 +71,65 @@ def test_each_problem_is_named_alone(settings: Settings, named: str) -> None:
 
     assert len(found) == 1
     assert named in found[0]
+
+
+TRACK = SendSettings(endpoint="track")
+TOKEN = Credentials(token=Secret("abc123"))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        BatchSettings(),
+        BatchSettings(max_events=50, max_bytes=10_000_000, content_type="form"),
+        BatchSettings(max_events=1, content_type="json", gzip=False),
+        BatchSettings(gzip_level=6, gzip=False),
+    ],
+)
+def test_what_track_takes(batch: BatchSettings) -> None:
+    assert problems(Settings(send=TRACK, batch=batch, credentials=TOKEN)) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Settings(batch=BatchSettings(max_events=51)), "--batch-size 51: the track endpoint takes 1 to 50"),
+        (Settings(batch=BatchSettings(max_events=0)), "--batch-size 0"),
+        (Settings(batch=BatchSettings(content_type="ndjson")), "--content-type ndjson: the track endpoint takes form"),
+        (Settings(batch=BatchSettings(gzip_level=1)), "--gzip-level 1: the track endpoint takes no compressed"),
+        (Settings(send=replace(TRACK, strict=False)), "--no-strict: the track endpoint"),
+    ],
+)
+def test_what_track_does_not_take_is_refused_by_name(settings: Settings, words: str) -> None:
+    send = settings.send if settings.send.endpoint == "track" else TRACK
+    [told] = problems(replace(settings, send=send, credentials=TOKEN))
+
+    assert told.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Credentials(), "give the project's with --token TOKEN (or MP_TOKEN)"),
+        (ACCOUNT, "--endpoint import is the one for a service account"),
+        (Credentials(api_secret=Secret("k")), "--endpoint import is the one for a project secret"),
+        (Credentials(token=Secret("abc def")), "--token: it holds a space"),
+        (Credentials(token=Secret("abc\n")), "--token: it holds a space"),
+        (Credentials(token=Secret("t\udcff")), "--token: it holds a space"),
+    ],
+)
+def test_track_needs_a_token(given: Credentials, words: str) -> None:
+    [told] = problems(Settings(send=TRACK, credentials=given))
+
+    assert words in told
+    assert problems(Settings(send=TRACK, credentials=given, run=RunSettings(dry_run=True))) == ()
+
+
+def test_what_is_given_beside_the_token_does_no_harm() -> None:
+    beside = replace(ACCOUNT, token=Secret("abc123"), project_id="any")
+
+    assert problems(Settings(send=TRACK, credentials=beside)) == ()
+    assert problems(Settings(send=TRACK, credentials=replace(TOKEN, username="me"))) == ()
 
 
 def test_all_problems_are_told_together() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
-import inspect
 import socket
 import ssl
 import subprocess
@@ -13,36 +13,23 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from scripted_server import Answer, Script, ScriptedServer
+import trustme
+from scripted_server import Answer, Received, Script, ScriptedServer
 
-from mpimport.auth import Auth, project_token, service_account
+from mpimport.auth import Auth, project_token, service_account, token_in_events
 from mpimport.body import encode_body
 from mpimport.endpoints import ENDPOINTS, target
 from mpimport.errors import UsageProblem
-from mpimport.failures import explain
+from mpimport.failures import Failure, Way, explain
 from mpimport.records import Response
 from mpimport.transport import MAX_REPLY_BYTES, Transport
 
 BODY = b'{"event":"a"}\n{"event":"b"}\n'
 SECRET = "s3cr-ét"
-PROXY_NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*PROXY_NAMES, "requests_ca_bundle", "curl_ca_bundle", "netrc"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @contextmanager
@@ -79,6 +66,19 @@ def test_a_request_is_what_the_documentation_asks_for() -> None:
     assert request.headers["authorization"] == "Basic Ym9iOnMzY3Itw6l0"
     assert int(request.headers["content-length"]) == len(encode_body(BODY, "ndjson", 1)[0])
     assert "cookie" not in request.headers
+
+
+def test_a_token_in_the_events_needs_no_header_and_is_masked_where_it_is_echoed() -> None:
+    auth = token_in_events("abc123")
+    echo = Answer(200, b'{"status":0,"error":"token abc123"}')
+    with ScriptedServer([echo]) as server:
+        transport = Transport(target(ENDPOINTS["track"], server.url, auth), auth, timeout_s=5.0)
+        response = transport.send(*encode_body(BODY, "json", None))
+        transport.close()
+    (request,) = server.requests
+    assert request.path == "/track?verbose=1"
+    assert "authorization" not in request.headers
+    assert response.body == b'{"status":0,"error":"token ***"}'
 
 
 def test_connections_are_kept_alive() -> None:
@@ -177,6 +177,33 @@ def test_a_reply_that_is_no_http() -> None:
         response = send(transport)
     assert response.status == 0
     assert "is not HTTP" in response.error
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_interim_reply_is_passed_over(status: int) -> None:
+    """Or the real one would be taken for the reply to the next request on the connection."""
+    interim = b"HTTP/1.1 %d Wait\r\nLink: </style.css>\r\n\r\n" % status
+    script = [Answer(200, b"first", before=interim * 3), Answer(503, b"second")]
+    responses, server = attempts(script, count=2)
+    assert [(response.status, response.body) for response in responses] == [(200, b"first"), (503, b"second")]
+    assert server.connections == 1
+
+
+def test_a_connection_that_leaves_http_is_not_used_again() -> None:
+    responses, server = attempts([Answer(101, b"", behind=b"anything")], count=2)
+    assert [response.status for response in responses] == [101, 200]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("pad", [0, 10_000, 100_000], ids=["small", "larger than a buffer", "large"])
+@pytest.mark.parametrize("status", [200, 204, 503])
+def test_what_follows_a_reply_is_not_the_reply_to_the_next_request(status: int, pad: int) -> None:
+    lie = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pad + 3) + b"lie" + b" " * pad
+    script = [Answer(status, b"" if status == 204 else b"first", behind=lie), Answer(200, b"second")]
+    responses, server = attempts(script, count=2)
+    assert [response.status for response in responses] == [status, 200]
+    assert responses[1].body == b"second"
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 @contextmanager
@@ -279,6 +306,25 @@ def test_a_kept_connection_that_goes_while_it_is_used_is_replaced_at_once(size: 
     assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
+def test_all_kept_connections_that_went_stale_together_are_replaced_at_once() -> None:
+    together = threading.Barrier(4)
+    used: set[int] = set()
+
+    def once_a_connection(received: Received) -> Answer:
+        if received.connection in used:
+            return Answer(reset="after")
+        used.add(received.connection)
+        if received.connection <= 4:
+            together.wait(5)
+        return Answer()
+
+    with ScriptedServer([once_a_connection] * 12) as server, transport_to(server.url, workers=4) as transport:
+        with ThreadPoolExecutor(4) as threads:
+            responses = list(threads.map(lambda _: send(transport), range(8)))
+        assert [response.status for response in responses] == [200] * 8, responses
+        assert 4 < server.connections <= 8
+
+
 def test_a_new_connection_that_goes_is_not_tried_again_here() -> None:
     responses, server = attempts([Answer(), Answer(reset="after"), Answer(reset="after")], count=2)
     assert [response.status for response in responses] == [200, 0]
@@ -290,7 +336,8 @@ def test_a_refused_connection() -> None:
         port = listener.getsockname()[1]
     with transport_to(f"http://127.0.0.1:{port}") as transport:
         response = send(transport)
-    assert response == Response(0, error=f"127.0.0.1:{port} refused the connection; is it the right address?")
+    words = "refused the connection: is it the right address and port, and is it running?"
+    assert response == Response(0, error=f"127.0.0.1:{port} {words}")
 
 
 def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +347,8 @@ def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with transport_to("http://import.invalid") as transport:
         response = send(transport)
-    assert response.error == "could not resolve the host name of import.invalid; check --url and the network"
+    words = "the host name of import.invalid does not exist; check --url, and the network"
+    assert response == Response(0, error=words, final=True)
 
 
 def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +363,7 @@ def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         for one in waiting:
             one.close()
     assert response.status == 0
-    assert response.error.endswith("within 0.1 s")
+    assert response.error.startswith(f"could not connect to 127.0.0.1:{address[1]} within 0.1 s; a firewall")
 
 
 def test_a_proxy_from_the_environment_is_used_and_no_proxy_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,14 +387,28 @@ def test_a_proxy_that_is_down_or_refuses_is_named_without_its_password(monkeypat
     monkeypatch.setenv("https_proxy", f"http://me:pw-of-proxy@127.0.0.1:{port}")
     with transport_to("https://import.invalid") as transport:
         response = send(transport)
-    assert response == Response(0, error="the proxy refused the connection; is it the right address?")
-    for status, words in [(407, "the proxy wants credentials"), (502, "the proxy would not connect")]:
+    place, words = f"the proxy 127.0.0.1:{port}", "is it the right address and port, and is it running?"
+    assert response == Response(0, error=f"{place} refused the connection: {words}")
+    for status, words in [(407, "wants credentials"), (502, "answers 502 instead of leading on to import.invalid")]:
         with ScriptedServer([Answer(status, b"")]) as proxy:
             monkeypatch.setenv("https_proxy", proxy.url)
             with transport_to("https://import.invalid") as transport:
                 response = send(transport)
-            assert response.status == 0
+            assert (response.status, response.final) == (0, status == 407)
             assert words in response.error
+
+
+def test_a_proxy_that_echoes_its_password_gets_none_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def echo(received: Received) -> Answer:
+        told = received.headers["proxy-authorization"]
+        return Answer(502, f"{told} {base64.b64decode(told.split()[1]).decode()}".encode(), {"X-Told": told})
+
+    with ScriptedServer([echo]) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//me:pw%2Fof-proxy@"))
+        with transport_to("http://import.invalid") as transport:
+            response = send(transport)
+    assert response.body == b"Basic *** me:***"
+    assert response.headers["x-told"] == "Basic ***"
 
 
 def test_a_proxy_that_is_no_address_is_a_usage_problem(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,39 +433,28 @@ def test_ipv6() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a file with a self-signed certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    usage: dict[str, bool] = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False)
-    now = datetime.now(timezone.utc)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.KeyUsage(**{**usage, "digital_signature": True, "key_cert_sign": True}), critical=True)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + text)
-    return path
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """Give a server's context with a certificate for 127.0.0.1, and the file with the CA that made it."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return context, path
 
 
-def test_tls_is_verified_and_the_problem_explained(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+def test_tls_is_verified_and_the_problem_explained(
+    tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, authority = tls
     with ScriptedServer(tls=context) as server:
         with transport_to(server.url) as transport:
             response = send(transport)
         assert response.status == 0
-        assert "is not trusted (self-signed certificate)" in response.error.replace("self signed", "self-signed")
-        assert "REQUESTS_CA_BUNDLE" in response.error
+        assert "is not trusted (unable to get local issuer certificate)" in response.error
+        assert "--ca-bundle" in response.error
+        assert response.final
         assert server.requests == []
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         with transport_to(server.url) as transport:
             assert [send(transport).status for _ in range(3)] == [200, 200, 200]
         with transport_to(server.url.replace("127.0.0.1", "localhost")) as transport:
@@ -411,11 +462,10 @@ def test_tls_is_verified_and_the_problem_explained(certificate: Path, monkeypatc
 
 
 def test_over_tls_replies_are_bounded_and_stale_connections_replaced_too(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    context, authority = tls
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     reset = Answer(reset="before")
     script = [Answer(), Answer(endless=True, drip_s=0.01), Answer(), reset, Answer(), reset, Answer()]
     with ScriptedServer(script, tls=context) as server, transport_to(server.url, timeout_s=0.25) as transport:
@@ -432,8 +482,20 @@ def test_https_to_a_server_without_tls() -> None:
 
     with silent_server(answer) as url, transport_to(url.replace("http", "https")) as transport:
         response = send(transport)
-    assert response.status == 0
+    assert (response.status, response.final) == (0, True)
     assert "does not speak TLS" in response.error
+
+
+def test_http_to_a_server_that_speaks_tls_only() -> None:
+    def alert(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+        connection.shutdown(socket.SHUT_WR)
+
+    with silent_server(alert) as url, transport_to(url) as transport:
+        response = send(transport)
+    assert (response.status, response.final) == (0, True)
+    assert response.error.endswith("is not HTTP; it speaks TLS: is its address https:// rather than http://?")
 
 
 def test_a_ca_bundle_that_is_none_is_a_usage_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -446,7 +508,7 @@ def test_a_ca_bundle_that_is_none_is_a_usage_problem(monkeypatch: pytest.MonkeyP
 
 def test_no_error_shows_a_secret() -> None:
     error = RuntimeError(f"https://bob:{SECRET}@host", ValueError(f"Basic {SECRET}"))
-    assert explain(error, "host", 1.0) == "no reply from host (ValueError)"
+    assert explain(error, Way("host")) == Failure("no reply from host (ValueError)")
     with transport_to("http://127.0.0.1:1", project_token(SECRET)) as transport:
         response = transport.send(BODY, {"Content-Type": "bad\nheader"})
     assert response.status == 0

@@ -1,4 +1,4 @@
-"""Who may import: the three ways of authentication of the API's documentation. Pure."""
+"""Who may send events: the ways of authentication of the API's documentation. Pure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ def is_allowed(config: SandboxConfig, authorization: str | None, project_id: str
     if password:
         return bool(project_id) and _is_account(config, user, password)
     return _is_key(config, user, has_project=project_id is not None)
+
+
+def is_token(config: SandboxConfig, token: object) -> bool:
+    """Tell whether an event that carries this token may come in."""
+    if not isinstance(token, str) or not token:
+        return False
+    if config.token is not None:
+        return hmac.compare_digest(config.token.encode(errors="surrogateescape"), token.encode(errors="replace"))
+    return all(one is None for one in (config.username, config.secret, config.api_secret))
 
 
 def _is_account(config: SandboxConfig, username: str, secret: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FAULT_KINDS = ("reset", "reset-after", "cut", "html", "slow")
+FAULT_KINDS = ("reset", "reset-after", "cut", "html", "garbage", "slow")
 """The faults beside plain HTTP statuses; `faults` says what each of them does."""
 
 
@@ -29,6 +29,7 @@ class SandboxConfig:
     project_id: str | None = None
     max_request_bytes: int = 10 * 1024 * 1024  # uncompressed; the API's documentation
     max_events: int = 2000  # a request; the API's documentation
+    max_track_events: int = 2000  # a request to /track; the documentation says 50 in one place and 2000 in another
     max_events_per_window: int = 0
     max_bytes_per_window: int = 0
     window_s: float = 60.0  # "on a rolling one-minute basis": the API's documentation
@@ -57,6 +58,7 @@ class SandboxConfig:
 _LEAST = {
     "max_request_bytes": 1,
     "max_events": 1,
+    "max_track_events": 1,
     "max_events_per_window": 0,
     "max_bytes_per_window": 0,
     "slow_s": 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from mpimport.sandbox import reply
@@ -24,11 +23,22 @@ class Head:
     content_type: str
     content_encoding: str
     strict: bool = False
+    verbose: bool = False
     project_id: str | None = None
     authorization: str | None = None
 
     def __repr__(self) -> str:
         return f"Head({self.content_type!r}, {self.content_encoding!r})"  # no credentials
+
+
+def unpack(head: Head, wire: bytes, config: SandboxConfig, store: Store) -> bytes:
+    """Give a body as it is uncompressed, and count it."""
+    gzipped = head.content_encoding == "gzip"
+    body = inflate(wire, max_bytes=config.max_request_bytes) if gzipped else wire
+    store.read(
+        content_type=head.content_type, encoding="gzip" if gzipped else "identity", wire=len(wire), raw=len(body)
+    )
+    return body
 
 
 class ImportEndpoint:
@@ -39,13 +49,10 @@ class ImportEndpoint:
     many were not. Events under `$ignore` count as imported: they are dropped silently too.
     """
 
-    def __init__(self, config: SandboxConfig, store: Store) -> None:
+    def __init__(self, config: SandboxConfig, store: Store, limit: RollingLimit) -> None:
         self._config = config
         self._store = store
-        self._lock = threading.Lock()
-        self._limit = RollingLimit(
-            config.max_events_per_window, config.max_bytes_per_window, config.window_s, config.monotonic
-        )
+        self._limit = limit
 
     def refuse_head(self, head: Head) -> Reply | None:
         """Refuse a request for what stands before its body, or return None."""
@@ -53,35 +60,18 @@ class ImportEndpoint:
             return reply.unauthorized()
         if head.content_type not in (_JSON, _NDJSON):
             return reply.error(415, f"Content-Type must be {_JSON} or {_NDJSON}")
-        if head.content_encoding not in ("", "identity", "gzip"):
-            return reply.error(415, "Content-Encoding must be gzip or absent")
         return None
-
-    def max_wire_bytes(self, head: Head) -> int:
-        """Return how many bytes of a body are worth reading: beyond them it surely is too large."""
-        limit = self._config.max_request_bytes
-        # What cannot be compressed grows a little by gzip: 5 bytes a block, and a header.
-        return limit + limit // 1000 + 1024 if head.content_encoding == "gzip" else limit
 
     def answer(self, head: Head, wire: bytes) -> Reply:
         """Take in the events of a request whose head was not refused."""
-        gzipped = head.content_encoding == "gzip"
         try:
-            body = inflate(wire, max_bytes=self._config.max_request_bytes) if gzipped else wire
-            self._store.read(
-                content_type=head.content_type,
-                encoding="gzip" if gzipped else "identity",
-                wire=len(wire),
-                raw=len(body),
-            )
+            body = unpack(head, wire, self._config, self._store)
             intake = self._examine(head, body)
         except TooLarge:
             return reply.too_large(self._config.max_request_bytes)
         except Malformed as error:
             return reply.error(400, str(error))
-        with self._lock:
-            admitted = self._limit.admit(intake.count, len(body))
-        if not admitted:
+        if not self._limit.admit(intake.count, len(body)):
             return reply.rate_limited()
         count = self._store.commit(intake)
         if head.strict and intake.failed_records:

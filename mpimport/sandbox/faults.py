@@ -2,7 +2,8 @@
 
 A status (such as 503): that status, nothing processed. `reset`: the connection is reset, nothing processed.
 `reset-after`: processed, then reset without a reply. `cut`: processed, and the reply ends in its middle.
-`html`: status 200 and a web page, nothing processed. `slow`: processed, and the reply comes late.
+`html`: status 200 and a web page, nothing processed. `garbage`: bytes that are no HTTP, then the connection is
+closed, nothing processed. `slow`: processed, and the reply comes late.
 """
 
 from __future__ import annotations

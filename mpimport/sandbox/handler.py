@@ -8,7 +8,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
 from mpimport.sandbox import reply
@@ -24,13 +24,20 @@ _DRAIN_BYTES = 1 << 26  # a refused body is read away up to here, so that its se
 _BLOCK_EVENTS = 1000
 _GUIDE = b"""A local stand-in of the ingestion API. It holds what was imported until it stops.
 
-POST /import                       the API itself
+POST /import, POST /track          the API itself
 GET  /stats                        counters, as JSON
 GET  /events?limit=100&offset=0    stored events, as a JSON array
 GET  /events?format=ndjson         the same, one on each line
 """
 # struct linger {on, 0 s}: closing sends a reset. Windows has shorts in it.
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class Endpoint(Protocol):
+    """What answers the requests to one path of the API."""
+
+    def refuse_head(self, head: Head) -> Reply | None: ...  # noqa: D102  for what stands before the body
+    def answer(self, head: Head, wire: bytes) -> Reply: ...  # noqa: D102
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,13 +88,14 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError as error:  # such as half an IPv6 address
             raise Malformed("the request names no valid path") from error
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-        method = {"/import": "POST", "/events": "GET", "/stats": "GET", "/": "GET"}.get(url.path)
+        endpoint = self.server.endpoints.get(url.path)
+        method = "POST" if endpoint else {"/events": "GET", "/stats": "GET", "/": "GET"}.get(url.path)
         if method is None:
             self._reply(reply.error(404, f"unknown path: {url.path[:200]}"))
         elif self.command != method:
             self._reply(reply.error(405, f"{url.path} takes {method} only", Allow=method))
-        elif url.path == "/import":
-            self._import(query)
+        elif endpoint:
+            self._take_in(endpoint, query)
         elif url.path == "/events":
             self._events(query)
         elif url.path == "/stats":
@@ -95,30 +103,33 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._reply(Reply(200, _GUIDE, "text/plain; charset=utf-8"))
 
-    def _import(self, query: dict[str, str]) -> None:
+    def _take_in(self, endpoint: Endpoint, query: dict[str, str]) -> None:
         fault = self.server.faults.draw()
         self.server.store.begin(fault)
         try:
-            answer = self._answer(self._head(query), fault)
+            answer = self._answer(endpoint, self._head(query), fault)
             delay_s = self.server.config.latency_s + (self.server.config.slow_s if fault == "slow" else 0)
             if delay_s and self.server.stopping.wait(delay_s):
                 self.close_connection = True
             elif answer is None:
                 self.server.reset(self.connection)
                 self.close_connection = True
+            elif fault == "garbage":
+                self.wfile.write(answer.body)
+                self.close_connection = True
             else:
                 self._reply(answer, cut=fault == "cut", counted=True)
         finally:
             self.server.store.end()
 
-    def _answer(self, head: Head, fault: str | None) -> Reply | None:
+    def _answer(self, endpoint: Endpoint, head: Head, fault: str | None) -> Reply | None:
         """Process a request as far as its fault lets it; None stands for a reset."""
-        before = fault is not None and (fault in ("reset", "html") or fault.isdigit())
-        refusal = None if before else self.server.endpoint.refuse_head(head)
+        before = fault is not None and (fault in ("reset", "html", "garbage") or fault.isdigit())
+        refusal = None if before else endpoint.refuse_head(head) or _refuse_encoding(head)
         if refusal:
             return refusal
         try:
-            wire = self._read(self.server.endpoint.max_wire_bytes(head))
+            wire = self._read(_max_wire_bytes(head, self.server.config.max_request_bytes))
         except TooLarge:
             return reply.too_large(self.server.config.max_request_bytes)
         except Malformed as error:
@@ -128,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if fault is not None and before:
             return reply.injected(fault, self.server.config.max_request_bytes)
-        answer = self.server.endpoint.answer(head, wire)
+        answer = endpoint.answer(head, wire)
         return None if fault == "reset-after" else answer
 
     def _head(self, query: dict[str, str]) -> Head:
@@ -136,6 +147,7 @@ class Handler(BaseHTTPRequestHandler):
             content_type=self.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
             content_encoding=self.headers.get("Content-Encoding", "").strip().lower(),
             strict=query.get("strict") == "1",
+            verbose=query.get("verbose") == "1",
             project_id=query.get("project_id"),
             authorization=self.headers.get("Authorization"),
         )
@@ -224,6 +236,18 @@ class Handler(BaseHTTPRequestHandler):
     def _begin(self, status: int, content_type: str) -> None:
         self.send_response(status, reply.phrase(status))
         self.send_header("Content-Type", content_type)
+
+
+def _refuse_encoding(head: Head) -> Reply | None:
+    if head.content_encoding not in ("", "identity", "gzip"):
+        return reply.error(415, "Content-Encoding must be gzip or absent")
+    return None
+
+
+def _max_wire_bytes(head: Head, limit: int) -> int:
+    """Return how many bytes of a body are worth reading: beyond them it surely is too large."""
+    # What cannot be compressed grows a little by gzip: 5 bytes a block, and a header.
+    return limit + limit // 1000 + 1024 if head.content_encoding == "gzip" else limit
 
 
 def reset_on_close(connection: socket.socket) -> None:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from mpimport.sandbox.rules import MAX_STRING_CHARS, Failure, examine, identity, to_ms
 
 
@@ -23,9 +25,12 @@ class Item(NamedTuple):
 
 
 class Intake:
-    """What is in one request: the good events, the failed ones, and what was noticed on the way."""
+    """What is in one request: the good events, the failed ones, and what was noticed on the way.
 
-    def __init__(self, now_ms: int) -> None:
+    `max_age_ms` as in `rules`. The property `without` is part of an event by the rules, but not of what is stored.
+    """
+
+    def __init__(self, now_ms: int, *, max_age_ms: int | None = None, without: str | None = None) -> None:
         self.count = 0
         self.items: list[Item] = []
         self.failed_records: list[dict[str, Any]] = []
@@ -36,6 +41,8 @@ class Intake:
         self.time_overwritten = 0
         self.duplicate_keys = 0
         self._now_ms = now_ms
+        self._max_age_ms = max_age_ms
+        self._without = without
 
     def add_all(self, events: Iterable[tuple[bytes, Any]], *, max_events: int) -> bool:
         """Take events (their bytes and values) in; stop and return False when there are too many."""
@@ -47,10 +54,13 @@ class Intake:
         return True
 
     def _add(self, text: bytes, event: Any) -> None:
-        failures, long_strings = examine(event, size=len(text), now_ms=self._now_ms)
+        failures, long_strings = examine(event, size=len(text), now_ms=self._now_ms, max_age_ms=self._max_age_ms)
         if failures:
             self._refuse(event, failures[0])
             return
+        if self._without is not None:
+            event["properties"].pop(self._without, None)
+            text = without(text, self._without) or _encode(event) or text
         properties = event["properties"]
         if properties.get("$ignore") is True:
             self.ignored += 1
@@ -91,6 +101,26 @@ def truncated(value: Any) -> Any:
     if isinstance(value, dict):
         return {name[:MAX_STRING_CHARS]: truncated(one) for name, one in value.items()}
     return value
+
+
+class _Pieces(msgspec.Struct):
+    """An event whose values are the bytes that they were."""
+
+    event: msgspec.Raw
+    properties: dict[str, msgspec.Raw]
+
+
+def without(text: bytes, name: str) -> bytes | None:
+    """Take a property out of the JSON text of a valid event; every other value stays as it was spelt.
+
+    None for one that Python's json can read, and msgspec cannot: with half a surrogate pair in a name.
+    """
+    try:
+        pieces = msgspec.json.decode(text, type=_Pieces)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    pieces.properties.pop(name, None)
+    return msgspec.json.encode(pieces)
 
 
 def _digest(name: str, time_ms: int, properties: dict[str, Any]) -> bytes:

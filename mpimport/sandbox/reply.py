@@ -25,6 +25,7 @@ _PHRASES = {
     504: "Gateway Timeout",
 }
 _RATE_LIMITED = "Project exceeded rate limits. Please retry the request with exponential backoff."
+_GARBAGE = b"\x16\x03\x01 this is no HTTP \x00\xff\r\n\r\n" * 20
 _SOME_FAILED = "some data points in the request failed validation"
 
 
@@ -62,6 +63,13 @@ def some_failed(failed_records: Sequence[Mapping[str, Any]], count: int) -> Repl
     )
 
 
+def tracked(problem: str | None, *, verbose: bool, status: int = 200) -> Reply:
+    """Answer a request to /track: all of it is stored, or, because of a problem, nothing."""
+    if not verbose:
+        return _json(status, int(problem is None))
+    return _json(status, {"status": int(problem is None), "error": problem})
+
+
 def error(status: int, message: str, **headers: str) -> Reply:
     """Refuse the whole request."""
     return _json(status, {"code": status, "error": message, "status": phrase(status)}, headers)
@@ -83,7 +91,9 @@ def rate_limited() -> Reply:
 
 
 def injected(kind: str, max_bytes: int) -> Reply:
-    """Build the reply of an injected fault: `html` or a status, documented ones with their body."""
+    """Build the reply of an injected fault: `html`, `garbage` or a status, documented ones with their body."""
+    if kind == "garbage":
+        return Reply(0, _GARBAGE)
     if kind == "html":
         page = b"<!doctype html><title>Welcome</title><p>This is not the API.</p>\n"
         return Reply(200, page, "text/html; charset=utf-8")

@@ -17,6 +17,7 @@ MAX_CONTAINER_BYTES = 8192  # one list or object property
 MAX_STRING_CHARS = 255  # longer ones are cut, not refused
 OLDEST_MS = 31_536_000_000  # 1971-01-01
 FUTURE_MS = 3_600_000  # one hour
+DAY_MS = 86_400_000
 
 DISALLOWED_IDS = frozenset(
     (
@@ -47,8 +48,11 @@ class Findings(NamedTuple):
     long_strings: int
 
 
-def examine(event: Any, *, size: int, now_ms: int) -> Findings:
-    """Hold a decoded event of `size` bytes of JSON against every rule, at the time `now_ms`."""
+def examine(event: Any, *, size: int, now_ms: int, max_age_ms: int | None = None) -> Findings:
+    """Hold a decoded event of `size` bytes of JSON against every rule, at the time `now_ms`.
+
+    `max_age_ms`: how much of history is taken, where that does not go back to 1971.
+    """
     if type(event) is not dict:
         return Findings([Failure("", "the event is invalid: must be an object")], 0)
     found: list[Failure] = []
@@ -64,7 +68,7 @@ def examine(event: Any, *, size: int, now_ms: int) -> Findings:
     if type(properties) is not dict:
         _fail(found, "properties", "must be an object")
         return Findings(found, 0)
-    _check_time(found, properties.get("time"), now_ms)
+    _check_time(found, properties.get("time"), now_ms, max_age_ms)
     _check_distinct_id(found, properties)
     _check_insert_id(found, properties.get("$insert_id"))
     long_strings = _check_properties(found, properties, size)
@@ -94,13 +98,15 @@ def _fail(found: list[Failure], field: str, must: str) -> None:
     found.append(Failure(field, f"{what} is invalid: {must}"))
 
 
-def _check_time(found: list[Failure], time: Any, now_ms: int) -> None:
+def _check_time(found: list[Failure], time: Any, now_ms: int, max_age_ms: int | None) -> None:
     if type(time) is not int and type(time) is not float:
         _fail(found, "properties.time", "must be specified as seconds since epoch")
     elif not -1e300 < time < 1e300:  # 1e400 is read as infinity, and an int may have thousands of digits
         _fail(found, "properties.time", "must be a time that exists")
     elif (time_ms := to_ms(time)) < OLDEST_MS:
         _fail(found, "properties.time", "must not be before 1971-01-01")
+    elif max_age_ms is not None and time_ms < now_ms - max_age_ms:
+        _fail(found, "properties.time", f"must not be more than {max_age_ms / DAY_MS:g} days ago")
     elif time_ms > now_ms + FUTURE_MS:
         _fail(found, "properties.time", "must not be more than one hour in the future")
 

@@ -17,8 +17,10 @@ from typing import Any
 from mpimport.sandbox.config import SandboxConfig
 from mpimport.sandbox.endpoint import ImportEndpoint
 from mpimport.sandbox.faults import Faults
-from mpimport.sandbox.handler import Handler, reset_on_close
+from mpimport.sandbox.handler import Endpoint, Handler, reset_on_close
+from mpimport.sandbox.limiter import RollingLimit
 from mpimport.sandbox.store import Store
+from mpimport.sandbox.track import TrackEndpoint
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ _STOP_S = 2.0  # how long a stop waits for requests that are being answered
 class Sandbox:
     """A local stand-in of the ingestion API, running for as long as it is entered as a context.
 
-    It serves `POST /import`, and `GET /stats` and `GET /events` to look at what arrived; what it
+    It serves `POST /import` and `POST /track`, and `GET /stats` and `GET /events` to look at what arrived; what it
     holds can be asked for after its end, too. `port` 0 takes any free port. Leaving the context
     closes kept-alive connections without waiting for their clients.
     """
@@ -90,7 +92,13 @@ class Server(socketserver.ThreadingTCPServer):
         self.config = config
         self.store = store
         self.faults = faults
-        self.endpoint = ImportEndpoint(config, store)
+        limit = RollingLimit(
+            config.max_events_per_window, config.max_bytes_per_window, config.window_s, config.monotonic
+        )
+        self.endpoints: dict[str, Endpoint] = {
+            "/import": ImportEndpoint(config, store, limit),
+            "/track": TrackEndpoint(config, store, limit),
+        }
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._reset: set[socket.socket] = set()

@@ -1,0 +1,95 @@
+"""Owns where credentials come from: options, files, the environment, and a terminal that is asked.
+
+Must not know click, or how credentials are used. A secret is never quoted.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mpimport.endpoints import ENDPOINTS
+from mpimport.settings import Credentials, Secret
+
+MAX_SECRET_BYTES = 65_536  # of a file that is read for a secret: a wrong file may be large, or endless
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def gather(given: Mapping[str, Any], problems: list[str]) -> Credentials:
+    """Gather what proves who sends: files come before the environment, and a terminal is asked last."""
+    secret = _secret("--secret-file", given["secret_file"], "MP_SECRET", problems)
+    api_secret = _secret("--api-secret-file", given["api_secret_file"], "MP_API_SECRET", problems)
+    token = Secret(given["token"]) if given["token"] else None
+    if given["token_file"]:
+        token = _secret("--token-file", given["token_file"], "", problems)
+    username, project_id = given["username"], given["project_id"]
+    # Without the project the run is refused anyway, and nobody likes to type in vain.
+    needed = username and project_id and not secret and not given["secret_file"] and not problems
+    if needed and not _needless(given) and _can_ask():
+        with suppress(EOFError):
+            secret = Secret(getpass.getpass(f"Secret of the service account {username}: ", stream=sys.stderr).strip())
+    return Credentials(
+        project_id=project_id,
+        username=username,
+        secret=secret,
+        api_secret=api_secret,
+        token=token,
+        secret_file=given["secret_file"],
+    )
+
+
+def _needless(given: Mapping[str, Any]) -> bool:
+    return bool(given["dry_run"] or given["sandbox"] or ENDPOINTS[given["endpoint"]].token_in_events)
+
+
+def _can_ask() -> bool:
+    """Whether there is somebody to ask, and an answer would not be taken from the events on standard input."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    if os.name == "nt" or (sys.stdin is not None and sys.stdin.isatty()):
+        return True  # on Windows the console is asked, whatever standard input is
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:  # getpass would read a line of standard input instead
+        return False
+    return True
+
+
+def _secret(option: str, path: str | None, variable: str, problems: list[str]) -> Secret | None:
+    if path is None:
+        lines = os.environ.get(variable, "").strip().splitlines()
+        if len(lines) > 1:
+            problems.append(f"{variable}: it holds {len(lines)} lines; a secret has one")
+        return Secret(lines[0]) if len(lines) == 1 else None
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES)
+        return Secret(_only_line(content))
+    except OSError as error:
+        problems.append(f"{option} {path}: cannot be read: {error.strerror}")
+    except ValueError as error:
+        problems.append(f"{option} {path}: {error}; it must hold the secret and nothing else, on one line")
+    return None
+
+
+def _only_line(content: bytes) -> str:
+    """Give the text of a file without what editors put around it. ValueError: there is not exactly one line."""
+    if content.startswith(UTF16_MARKS):  # as the shell of Windows writes with `>`
+        raise ValueError("it is UTF-16 text; save it as UTF-8")
+    try:
+        lines = content.decode("utf-8-sig").strip().splitlines()
+    except UnicodeDecodeError:
+        raise ValueError("it is not text") from None
+    if not lines:
+        raise ValueError("it is empty")
+    if len(lines) > 1:
+        raise ValueError(f"it holds {len(lines)} lines" if len(content) < MAX_SECRET_BYTES else "it is too long")
+    name, equals, _ = lines[0].partition("=")
+    if equals and name.strip().removeprefix("export ") in {"MP_SECRET", "MP_API_SECRET", "MP_TOKEN"}:
+        raise ValueError(f"it says {name.strip()}= before the secret")
+    return lines[0]
