@@ -86,8 +86,7 @@ class Settler:
         self.tally.add(outcome, rejects)
         if self._keeper is not None and not again:
             if problem is None:
-                by_path = Counter(self._rejected_path(reject.source) for reject in rejects)
-                self._keeper.settled(outcome.batch.spans, outcome.imported, by_path)
+                self._keeper.settled(outcome.batch.spans, outcome.imported, self._count(rejects))
             else:
                 self._keeper.not_recorded()
         return problem
@@ -108,13 +107,23 @@ class Settler:
             file.close()
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:
-        by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
+        by_source: defaultdict[str, list[bytes]] = defaultdict(list)
         for reject in rejects if self._keeper is None else self._keeper.take_unrecorded(rejects):
-            by_path[self._rejected_path(reject.source)].append(line_of(reject))
+            by_source[reject.source].append(line_of(reject))
+        by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
+        for source, lines in by_source.items():
+            by_path[self._rejected_path(source)] += lines
         problem = _append(self._files, by_path)
         if problem is None:
-            self._rejected.update(self._rejected_path(reject.source) for reject in rejects)
+            self._rejected.update(self._count(rejects))
         return problem
+
+    def _count(self, rejects: Sequence[Reject]) -> Counter[Path]:
+        """Count the rejects by file; a path is made once a source, not once a reject."""
+        by_path: Counter[Path] = Counter()
+        for source, count in Counter(reject.source for reject in rejects).items():
+            by_path[self._rejected_path(source)] += count
+        return by_path
 
     def _save_undelivered(self, outcome: Outcome) -> CannotWrite | None:
         if not outcome.undelivered:
