@@ -112,8 +112,8 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
         folder = path.parent
         if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
             yield f"{path}: rejects cannot be written there; name a file that can be written with --rejected"
-        for source in inputs:
-            if source.path is not None and path.exists() and path.samefile(source.path):
+        for source in inputs if path.exists() else ():
+            if source.path is not None and path.samefile(source.path):
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"
 
 

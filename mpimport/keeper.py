@@ -59,6 +59,7 @@ class Keeper:
         self._files = dict(state.rejects)
         self._written: set[str] = set()  # files that got lines since the last save
         self._frozen = False
+        self._begun = self.resumed
         self._changed = False
         self._clock = clock
         self._due = clock()
@@ -89,7 +90,7 @@ class Keeper:
             imported=self._state.imported + imported,
             rejected=self._state.rejected + sum(rejected.values()),
         )
-        self._changed = True
+        self._changed = self._begun = True
         self.tick()
 
     def not_recorded(self) -> None:
@@ -103,15 +104,13 @@ class Keeper:
 
     def tick(self) -> None:
         """Write what is new, if it is time to."""
-        if self._changed and self._clock() >= self._due:
+        if self._changed and self._begun and self._clock() >= self._due:
             self.save()
 
     def save(self) -> None:
         """Write what is new; when that fails it is said once."""
         began = self._clock()
         self._state = replace(self._state, sources=self._sources(), rejects=self._rejects())
-        if not is_begun(self._state):
-            return
         try:
             checkpoint.save(self.path, self._state)
             self._changed, self.trouble = False, None
@@ -124,7 +123,7 @@ class Keeper:
 
     def finish(self, *, done: bool) -> Path | None:
         """Take the checkpoint away when everything is done, else write it; gives it when there is one."""
-        if not done and self._changed:
+        if not done and self._changed and self._begun:
             self.save()
         try:
             if done:

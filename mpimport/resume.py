@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -121,14 +121,14 @@ def state_folder() -> Path:
 
 def _find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State | None]:
     """Find the checkpoint and hold its lock; None where there is nothing to go on from."""
-    own = [source.path for source in new.sources]
+    own = {source.path for source in new.sources}
     others: list[tuple[Path, State]] = []
     if settings.run.checkpoint is not None:
         path = Path(settings.run.checkpoint)
     else:
         path = _make_folder() / checkpoint.name_of(new.destination, new.account, tuple(own))
         others = [] if path.exists() else list(_find_overlapping(path.parent, new))
-        if len(others) == 1 and others[0][1].sources and not _lacking(others[0][1], own):
+        if len(others) == 1 and not _lacking(others[0][1], own):
             path, others = others[0][0], []  # a glob that meets more files than before
     stack.enter_context(hold(path))
     if others and not settings.run.restart:
@@ -168,12 +168,12 @@ def _find_overlapping(folder: Path, new: State) -> Iterator[tuple[Path, State]]:
                 yield path, old
 
 
-def _lacking(old: State, own: Sequence[str]) -> list[SourceState]:
+def _lacking(old: State, own: Collection[str]) -> list[SourceState]:
     """List the sources that an import had, does not have now, and is not done with."""
     return [one for one in old.sources if one.path not in own and not _is_done(one)]
 
 
-def _word_overlap(path: Path, old: State, own: Sequence[str]) -> str:
+def _word_overlap(path: Path, old: State, own: Collection[str]) -> str:
     shared = next(source.name for source in old.sources if source.path in own)
     all_of_it = ", ".join(source.name for source in old.sources[:5]) + (" ..." if len(old.sources) > 5 else "")
     return (
@@ -202,7 +202,7 @@ def _remove(path: Path) -> None:
 def _changed_sources(old: State, files: Sequence[FileInput]) -> Iterator[str]:
     """Tell of every source that is not what it was, or is not there any more."""
     now = {text_of(_path(source)): source for source in files}
-    for before in _lacking(old, list(now)):
+    for before in _lacking(old, now):
         yield f"{before.name}: is not among the sources any more, and was not imported to its end"
     for before in old.sources:
         source = now.get(before.path)
@@ -264,12 +264,8 @@ def _find_rejects(
     path_of = rejected_paths(settings.run.rejected)
     here = {text_of(place): place for place in map(path_of, [source.name for source in files])}
     earlier = {name: str(here.get(name, name)) for name, file in old.rejects.items() if file.lines}
-    names_now = {
-        before.name: number
-        for before in (*old.sources, *state.sources)
-        for number, now in enumerate(state.sources)
-        if now.path == before.path
-    }
+    numbers = {now.path: number for number, now in enumerate(state.sources)}
+    names_now = {one.name: numbers[one.path] for one in (*old.sources, *state.sources) if one.path in numbers}
     recorded: set[tuple[str, int]] = set()
     for name in dict.fromkeys((*old.rejects, *here)):
         file = here.get(name, Path(name))

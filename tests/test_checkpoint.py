@@ -124,7 +124,6 @@ def test_nothing_is_written_before_something_is_settled(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "c", NEW)
     keeper.ended(0, 5, 3)
     keeper.tick()
-    keeper.save()
 
     assert keeper.finish(done=False) is None
     assert list(tmp_path.iterdir()) == []

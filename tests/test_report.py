@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,14 @@ class Time:
 
 def test_progress_knows_its_share_rate_and_time_left() -> None:
     assert (HALF.share, HALF.rate, HALF.seconds_left) == (0.5, 10_000, 10.0)
+
+
+def test_what_an_earlier_run_has_read_says_nothing_about_the_speed_of_this_one() -> None:
+    resumed = replace(HALF, bytes_skipped=40_000_000)
+
+    assert resumed.share == 0.5
+    assert resumed.seconds_left == pytest.approx(50.0)
+    assert replace(HALF, bytes_skipped=50_000_000).seconds_left is None
 
 
 @pytest.mark.parametrize("total", [None, 0])
