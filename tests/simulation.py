@@ -20,11 +20,12 @@ from greenlet import getcurrent, greenlet
 from mpimport.admission import Admission
 from mpimport.backoff import Backoff
 from mpimport.concurrency import Concurrency
-from mpimport.delivery import Route, deliver
+from mpimport.delivery import deliver
 from mpimport.gate import Gate
 from mpimport.pacing import Budget, batch_limit
 from mpimport.records import Batch, Outcome, Response, Run
 from mpimport.replies import classify
+from mpimport.route import Route
 from mpimport.sandbox.limiter import RollingLimit
 
 BATCH_EVENTS = 2000

@@ -30,6 +30,8 @@ LEAVES = {
     "options.py",
     "clock.py",
     "backoff.py",
+    "patience.py",
+    "brake.py",
     "concurrency.py",
     "share.py",
     "event_time.py",
