@@ -26,7 +26,7 @@ from mpimport.admission import Admission
 from mpimport.app import read_options
 from mpimport.auth import Auth
 from mpimport.backoff import Backoff
-from mpimport.delivery import Route, deliver_safely
+from mpimport.delivery import deliver_safely
 from mpimport.destination import authenticate
 from mpimport.endpoints import ENDPOINTS, classify
 from mpimport.errors import AlreadyRunning, UsageProblem
@@ -39,6 +39,7 @@ from mpimport.pipeline import run
 from mpimport.plan import Plan
 from mpimport.records import Batch, Flow, Outcome, Response
 from mpimport.resume import Resumed, resume, state_folder
+from mpimport.route import Route
 from mpimport.settings import Credentials, MapSettings, MaxRejected, ReadSettings, RunSettings, Secret, Settings
 from mpimport.settle import Settler, rejected_paths
 from mpimport.sources import expand
