@@ -86,7 +86,8 @@ class Budget:
             self._quickest_s = min(self._quickest_s, took_s)
         piece_s = self.window_s / PIECES
         round_trip_s = 0.0 if self._quickest_s == inf else self._quickest_s
-        until = ceil((now + self.window_s - round_trip_s) / piece_s) * piece_s
+        # A hundredth of a piece more than the quotient: a float may be a little too small.
+        until = ceil((now + self.window_s - round_trip_s) / piece_s + 0.01) * piece_s
         if self._spent and until <= self._spent[-1].until:
             last = self._spent.pop()
             self._spent.append(_Spent(last.until, last.events + cost.events, last.nbytes + cost.nbytes))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import gzip
 import json
 import os
 import signal
 import stat
 import subprocess
+import termios
 import threading
 import time
+from array import array
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from running import (
@@ -480,6 +483,16 @@ def test_a_server_that_echoes_the_request_gets_no_secret_written(tmp_path: Path)
     assert base64.b64encode(f"importer:{CREDENTIALS['MP_SECRET']}".encode()).decode() not in everything
 
 
+def wait_until_taken(pipe: IO[bytes]) -> None:
+    """Wait until the process has read everything that was written to its pipe."""
+    deadline = time.monotonic() + 30
+    unread = array("i", [1])
+    while unread[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        fcntl.ioctl(pipe.fileno(), termios.FIONREAD, unread)
+
+
 @pytest.mark.parametrize("options", [(), ("--format", "ndjson")])
 def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path, options: tuple[str, ...]) -> None:
     with Sandbox(SandboxConfig(latency_s=0.2)) as sandbox:
@@ -487,7 +500,7 @@ def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path,
         assert process.stdin is not None
         process.stdin.write(ndjson([good_event(n) for n in range(300)]))
         process.stdin.flush()
-        time.sleep(1.0)
+        wait_until_taken(process.stdin)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
         ended = finish(process)
