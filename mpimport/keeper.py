@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps the state of a run at `path`; nothing is written before the first batch is settled.
+    """Keeps the state of a run at `path`; nothing is written before something is settled, or about to be.
 
     `recorded`: source and number of rejects that stand in their file already, though their batch is not settled:
     a run was killed between the two. They are not written a second time. The file itself is never cut back, for
@@ -64,8 +64,14 @@ class Keeper:
         self._clock = clock
         self._due = clock()
 
-    def take_unrecorded(self, rejects: Iterable[Reject]) -> list[Reject]:
-        """Give the rejects that do not stand in their file yet; those that do are asked for once."""
+    def take_unrecorded(self, rejects: Sequence[Reject]) -> list[Reject]:
+        """Give the rejects that do not stand in their file yet; those that do are asked for once.
+
+        Before the first of all is written, it is written down where the file ended.
+        """
+        if rejects and not self._begun:
+            self.save()
+            self._begun = True
         fresh = []
         for reject in rejects:
             place = (reject.source, reject.number)

@@ -66,6 +66,8 @@ def resume(
     if old is None:
         return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
     problems = [*find_changes(old, new), *_changed_sources(old, files)]
+    if problems and not is_begun(old):  # it was killed at its first reject: nothing hangs on it
+        return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
     if problems:
         raise UsageProblem(
             *problems,
@@ -73,12 +75,13 @@ def resume(
             f"changed and run it again, or begin anew with --restart",
         )
     state, going_on = _join(old, new, files)
-    _log.info(
-        "going on with an import: %s events were imported before, %s rejected (--restart begins anew); %s",
-        f"{old.imported:,}",
-        f"{old.rejected:,}",
-        path,
-    )
+    if is_begun(old):
+        _log.info(
+            "going on with an import: %s events were imported before, %s rejected (--restart begins anew); %s",
+            f"{old.imported:,}",
+            f"{old.rejected:,}",
+            path,
+        )
     earlier, recorded = _find_rejects(old, state, files, settings)
     return Resumed(Keeper(path, state, recorded=recorded, earlier_files=earlier, clock=clock), going_on)
 
@@ -145,7 +148,7 @@ def _find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State
     except Unusable as unusable:
         instead = "begin anew with --restart" if unusable.ours or not settings.run.checkpoint else "name another file"
         raise UsageProblem(f"{path}: the checkpoint {unusable}; {instead}") from unusable
-    return path, old if old is not None and is_begun(old) else None
+    return path, old
 
 
 def _make_folder() -> Path:
@@ -164,7 +167,7 @@ def _find_overlapping(folder: Path, new: State) -> Iterator[tuple[Path, State]]:
         with suppress(Unusable):
             old = checkpoint.load(path)
             same = old is not None and (old.destination, old.account) == (new.destination, new.account)
-            if old is not None and same and any(source.path in own for source in old.sources):
+            if old is not None and same and is_begun(old) and any(source.path in own for source in old.sources):
                 yield path, old
 
 

@@ -129,6 +129,15 @@ def test_nothing_is_written_before_something_is_settled(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_rejects_begin_is_written_down_before_the_first_of_them(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "c", NEW)
+    assert keeper.take_unrecorded([]) == []
+    assert not (tmp_path / "c").exists()
+    keeper.take_unrecorded([reject(1)])
+
+    assert kept(tmp_path / "c") == NEW
+
+
 def test_it_is_written_at_once_then_at_most_once_a_second_and_at_the_end(tmp_path: Path) -> None:
     time = Time()
     keeper = Keeper(tmp_path / "c", NEW, clock=time)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from running import good_event, write_ndjson
 from test_pipeline import NOW_S, Recorded
 
+from mpimport import checkpoint
 from mpimport.account import Summary
 from mpimport.admission import Admission
 from mpimport.app import read_options
@@ -178,7 +179,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-ROUNDS = st.lists(st.tuples(st.integers(0, 25), st.sampled_from([0.0, 0.0, 0.2, 0.5])), max_size=6)
+def dies_saving(monkeypatch: pytest.MonkeyPatch, draw: random.Random, saves: int | None) -> None:
+    """Let the process die at the save of that number: just before it, or just after."""
+    left = iter(range(saves if saves is not None else 10**9, -1, -1))
+
+    def dying(path: Path, state: checkpoint.State) -> None:
+        dies = next(left) == 0
+        if not dies or draw.random() < 0.5:
+            save(path, state)
+        if dies:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "save", dying)
+
+
+save = checkpoint.save
+ROUNDS = st.lists(
+    st.tuples(st.integers(0, 25), st.sampled_from([0.0, 0.0, 0.2, 0.5]), st.none() | st.integers(0, 5)), max_size=6
+)
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -187,7 +205,7 @@ def test_killed_anywhere_the_runs_together_do_everything_once(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     shape: str,
-    rounds: list[tuple[int, float]],
+    rounds: list[tuple[int, float, int | None]],
     seed: int,
     one_file: bool,
 ) -> None:
@@ -198,8 +216,9 @@ def test_killed_anywhere_the_runs_together_do_everything_once(
     job, server = write_import(folder, shape, 160), Server(draw)
     chosen = replace(KEPT, run=replace(KEPT.run, rejected="all.rejected.ndjson")) if one_file else KEPT
 
-    for dies_after, fails in rounds:
+    for dies_after, fails, saves in rounds:
         server.dies_after, server.fails = dies_after, fails
+        dies_saving(monkeypatch, draw, saves)
         try:
             summary = go(job.sources, server, draw, chosen, batch=draw.choice([5, 10, 20]))
         except Killed:
@@ -209,6 +228,7 @@ def test_killed_anywhere_the_runs_together_do_everything_once(
             assert_all_is_done(job, summary, server)
             return
     server.dies_after, server.fails = float("inf"), 0.0
+    dies_saving(monkeypatch, draw, None)
     assert_all_is_done(job, go(job.sources, server, draw, chosen), server)
 
 
@@ -230,6 +250,34 @@ def interrupt(names: tuple[str, ...], after: int = 3, chosen: Settings = KEPT) -
         go(names, server, random.Random(1), chosen)
     server.dies_after = float("inf")
     return server
+
+
+@pytest.mark.parametrize("saves", range(4))
+def test_killed_at_the_first_rejects_they_are_recorded_once(
+    here: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    job, draw = write_import(here, "ndjson", 200), random.Random(1)
+    server = Server(draw)
+    dies_saving(monkeypatch, random.Random(saves), saves)
+    with pytest.raises(Killed):
+        go(job.sources, server, draw)
+    dies_saving(monkeypatch, draw, None)
+    summary = go(job.sources, server, draw)
+
+    assert_all_is_done(job, summary, server)
+
+
+def test_an_import_that_was_killed_at_its_first_reject_may_be_changed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "e.ndjson").write_bytes(b"nonsense\n" * 30)
+    dies_saving(monkeypatch, random.Random(1), 0)
+    with pytest.raises(Killed):
+        go(("e.ndjson",), Server(random.Random(1)), random.Random(1))
+    [kept] = kept_files()
+
+    assert kept.endswith(".json")
+    assert not look(("e.ndjson",), CHANGES["mapping"][0]).inputs[0].continued
 
 
 def test_a_server_that_is_down_at_first_is_asked_again(here: Path) -> None:
