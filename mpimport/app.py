@@ -25,13 +25,14 @@ from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
-from mpimport.pacing import batch_limit
+from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.report import Report
 from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
-from mpimport.settings import MapSettings, Settings, check
+from mpimport.settings import MapSettings, Settings
+from mpimport.settings_check import check
 from mpimport.settle import Settler, rejected_paths
 from mpimport.time_forms import TimeReader
 
@@ -159,8 +160,10 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
             Plan(
                 inputs=inputs,
                 intake=Intake(
-                    max_events=batch_limit(budget.max_events, settings.batch.max_events or endpoint.max_events),
-                    max_bytes=batch_limit(budget.max_bytes, settings.batch.max_bytes),
+                    max_events=max_batch_events(
+                        budget.max_events, budget.window_s, settings.batch.max_events or endpoint.max_events
+                    ),
+                    max_bytes=max_batch_bytes(budget.max_bytes, settings.batch.max_bytes),
                     geolocate=settings.batch.geolocate,
                     clock=time.time,
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),

@@ -189,4 +189,5 @@ class _Delivery:
 
     def _give_up(self, why: str) -> None:
         spent_s, times = self.patience.spent_s(self.route.clock.now()), self.patience.failures
-        self.gave_up = f"kept failing for {spent_s:.0f} s, {times} times in a row; {why}"
+        in_a_row = f"{times} times in a row" if times > 1 else "once"
+        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; {why}"

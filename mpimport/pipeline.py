@@ -51,6 +51,7 @@ class _Run:
         self.current: Input | None = None
         self.waiting: tuple[str, float] = ("", 0.0)
         self.told: dict[str, float] = {}
+        self.failed = 0  # requests that are to be repeated
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
@@ -155,6 +156,8 @@ class _Run:
             self._stop(MpimportError("internal error: all senders have died; run the same command again"))
         for batch, _ in tuple(self.under_way.values()):
             self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
+        if self.plan.senders is not None:
+            self.tally.requests = self.plan.senders.flow().requests  # theirs are not told any more
 
     def _settle(self, outcome: Outcome) -> None:
         batch = outcome.batch
@@ -215,6 +218,7 @@ class _Run:
 
     def _waits(self, waiting: Waiting) -> None:
         now = self.plan.clock()
+        self.failed += 1
         self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self.told[waiting.reason] = now
@@ -244,7 +248,7 @@ class _Run:
             read=self.intake.read,
             imported=self.tally.imported + self.tally.valid,
             rejected=self.tally.rejected,
-            retries=self.tally.retries,
+            retries=self.failed,
             in_flight=len(self.under_way),
             seconds=now - self.began,
             source=self.current.name if self.current else "",

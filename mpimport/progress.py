@@ -33,15 +33,21 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Events read a second, on average."""
-        return self.read / self.seconds if self.seconds > 0 else 0.0
+        """Events settled a second, on average: imported or rejected."""
+        return (self.imported + self.rejected) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def bytes_done(self) -> float:
+        """The bytes of the input whose events are settled, about: what is only read may still come to nothing."""
+        part = (self.imported + self.rejected) / self.read if self.read else 1.0
+        return self.bytes_skipped + max(self.bytes_read - self.bytes_skipped, 0) * part
 
     @property
     def share(self) -> float | None:
-        """The part of the input that is read, 0 to 1, where its size is known."""
+        """The part of the input that is done, 0 to 1, where its size is known."""
         if not self.total_bytes:
             return None
-        return min(self.bytes_read / self.total_bytes, 1.0)
+        return min(self.bytes_done / self.total_bytes, 1.0)
 
     @property
     def held(self) -> str:
@@ -49,14 +55,10 @@ class Progress:
         for_s = f" for {duration(self.hold_s)}" if self.hold_s else ""
         words = {
             "rate limit": f"waiting for the rate limit{for_s}",
-            "gate": f"waiting{for_s}, as the server asked for",
+            "gate": f"waiting{for_s}: the server asked to hold back",
             "probe": "trying with one request whether the server takes more",
         }
-        shared = (
-            f"{self.limit_share:.0%} of the rate limit: somebody else seems to send, too"
-            if self.limit_share < 1
-            else ""
-        )
+        shared = f"by its 429s {self.limit_share:.0%} of the rate limit is ours" if self.limit_share < 1 else ""
         return ", ".join(filter(None, (words.get(self.held_by, self.waiting), shared)))
 
     @property

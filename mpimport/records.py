@@ -212,6 +212,7 @@ class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
+    `requests`: all that were sent so far.
     """
 
     held_by: HeldBy = ""
@@ -219,6 +220,7 @@ class Flow:
     share: float = 1.0
     limit: int = 0
     under_way: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
