@@ -18,9 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
-from mpimport.encodings import choose, find_refused, rejoin, to_utf8
+from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
+from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
+from mpimport.watched import watch
 
 Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], bytes]]
 """Takes a file descriptor and its read; gives a read that can be ended while it waits."""
@@ -29,13 +31,6 @@ STDIN = "stdin"
 _OURS = ("rejected", "undelivered")
 _HEAD_BYTES = 10
 _PIECE_BYTES = 64 * 1024
-_UNPACK = "{name}: is {kind} data, which mpimport does not unpack: {tool} '{name}' | mpimport - --format FORMAT"
-_FOREIGN = (
-    (b"PK\x03\x04", "zip", "unzip -p"),
-    (b"PK\x05\x06", "zip", "unzip -p"),
-    (b"\xfd7zXZ\x00", "xz", "xzcat"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +146,6 @@ class ByteStream:
             self._held, self._at, self._failure = b"", 0, None
 
 
-def find_foreign(name: str, head: bytes, encoding: str | None = None) -> str | None:
-    """Say what to do about a file that is packed or encoded in a way that is not read here."""
-    for magic, kind, tool in _FOREIGN:
-        if head.startswith(magic):
-            return _UNPACK.format(name=name, kind=kind, tool=tool)
-    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
-        return _UNPACK.format(name=name, kind="bzip2", tool="bzcat")
-    return find_refused(name, head, encoding)
-
-
 def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[list[Source], list[str]]:
     """Turn what the user named into sources, in that order, and notes on what was left out.
 
@@ -201,7 +186,8 @@ def open_source(
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, encoding=encoding)
-    return ByteStream(source.name, file.read, close=file.close, reopen=again, encoding=encoding)
+    pull = watch(source.name, file, source.path, source.size)
+    return ByteStream(source.name, pull, close=file.close, reopen=again, encoding=encoding)
 
 
 def _open(path: Path, *, waits: bool) -> FileIO:
