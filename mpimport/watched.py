@@ -35,7 +35,7 @@ def watch(name: str, file: FileIO, path: Path, size: int | None) -> Callable[[in
                 )
             if _is_another(file, path):
                 _log.warning(
-                    "%s: was replaced by another file; the old one is read to its end, the new one is not", name
+                    "%s: was replaced by another file: the old one was read to its end, the new one not", name
                 )
         return data
 
