@@ -11,7 +11,6 @@ from mpimport.records import Reason
 
 _BOM = "\ufeff"
 _DIGITS = re.compile(r"\d+", re.ASCII)
-_EXPONENT = re.compile(r"\d[eE][+-]?\d{18}", re.ASCII)  # `Decimal` takes exponents up to 999999999999999999
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -41,8 +40,6 @@ def explain_undecodable(text: bytes) -> Reason:
         return Reason("lone_surrogate", "a \\ud800 to \\udfff escape stands without its other half: mend the text")
     if any(match.end() - match.start() > MAX_DIGITS for match in _DIGITS.finditer(decoded)):
         return Reason("number_out_of_range", f"a number has more than {MAX_DIGITS:,} digits: send it as text")
-    if _EXPONENT.search(decoded):
-        return Reason("number_out_of_range", "a number has an exponent of more than 17 digits: send it as text")
     return TOO_DEEP
 
 

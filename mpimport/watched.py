@@ -34,9 +34,7 @@ def watch(name: str, file: FileIO, path: Path, size: int | None) -> Callable[[in
                     f"replaced in the meantime; what it held was read, and something may be missing"
                 )
             if _is_another(file, path):
-                _log.warning(
-                    "%s: was replaced by another file: the old one was read to its end, the new one not", name
-                )
+                _log.warning("%s: was replaced by another file: the old one was read to its end, the new one not", name)
         return data
 
     return read
