@@ -175,7 +175,7 @@ def _change_while_reading(
 ) -> tuple[Ended, int]:
     """Give how the run ended, and how many events the server holds."""
     source = write_ndjson(folder / "e.ndjson", [good_event(n) for n in range(events)])
-    with Sandbox(SandboxConfig(latency_s=0.4)) as sandbox:
+    with Sandbox(SandboxConfig(latency_s=0.2)) as sandbox:
         process = start("e.ndjson", "--url", sandbox.url, "--workers", "1", "--json", cwd=folder, **more)
         end = time.monotonic() + 30
         while not sandbox.stats()["requests"] and time.monotonic() < end:
@@ -230,7 +230,7 @@ def test_a_source_that_changes_before_its_turn_is_told(tmp_path: Path, change: s
             write_ndjson(second, [good_event(50_000)])
 
     write_ndjson(sources[0], [good_event(n) for n in range(8000)])
-    with Sandbox(SandboxConfig(latency_s=0.4)) as sandbox:
+    with Sandbox(SandboxConfig(latency_s=0.2)) as sandbox:
         process = start(
             *sources, "--url", sandbox.url, "--workers", "1", "--batch-size", "1000", "--json", cwd=tmp_path
         )
