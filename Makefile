@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak check build clean
+.PHONY: help demo test lint audit format bench soak fuzz check build clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/audit.py --lenient
+
+audit: $(READY) ## Ask for known vulnerabilities of the dependencies
+	$(BIN)/python .ci/audit.py
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix-only .
@@ -39,11 +43,15 @@ bench: $(READY) ## Measure speed and memory against a local server
 soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
 	$(BIN)/python tests/soak/soak.py
 
+fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120)
+
 check: lint test ## What CI runs: lint, then test
 
 build: $(READY) ## Build the wheel and the source archive
 	$(BIN)/python -m build --outdir dist .
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .demo .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

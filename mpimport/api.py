@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mpimport.account import Summary
 from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
-from mpimport.inputs import MappingsInput
+from mpimport.inputs import MappingsInput, find_clashes
 from mpimport.interrupt import Interrupt
 from mpimport.progress import Progress
 from mpimport.settings import (
@@ -22,6 +23,7 @@ from mpimport.settings import (
     SendSettings,
     Settings,
 )
+from mpimport.settle import undelivered_path
 
 _log = logging.getLogger("mpimport.library")  # not "mpimport" itself, whose lines may be routed to a report
 
@@ -91,6 +93,8 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
         check_settings(settings)
     except (TypeError, AttributeError) as error:
         raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
+    if problems := tuple(find_clashes((), (Path(rejected), undelivered_path(Path(rejected))))):
+        raise UsageProblem(*problems)
     interrupt = Interrupt()
     return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)
 

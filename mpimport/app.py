@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from mpimport.normalise import Shaping
 from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
+from mpimport.private_files import open_private
 from mpimport.report import Report
 from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
@@ -201,9 +203,8 @@ def _with_audit(path: str | None, summary: Summary) -> Summary:
         return summary
     found = {**summary.audit.as_json(), "account": summary.as_json()}
     try:
-        Path(path).write_text(
-            json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace"
-        )
+        with open(open_private(Path(path), os.O_WRONLY | os.O_TRUNC), "wb") as file:  # noqa: PTH123  a descriptor
+            file.write(f"{json.dumps(found, indent=2, ensure_ascii=False)}\n".encode(errors="replace"))
     except OSError as error:
         problem = f"--audit {path}: cannot be written: {error.strerror or error}"
         return replace(summary, stopped=problem, exit_code=CannotWrite.exit_code)

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from click.core import ParameterSource
 
 from mpimport.errors import MpimportError, UsageProblem
 from mpimport.options import HELP, with_options
+from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems  # noqa: PLC0415
-    from mpimport.settle import rejected_paths  # noqa: PLC0415
+    from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
     options = ReadOptions()
@@ -167,7 +169,9 @@ def _inputs(
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         problems.extend(find_problems(inputs))
         rejected = [path_of(source.name) for source in inputs]
-        problems.extend(find_clashes(inputs, rejected))
+        kept = [undelivered_path(path_of(source.name)) for source in inputs if not source.resumable]
+        kept = [] if settings.run.dry_run else kept
+        problems.extend(find_clashes(inputs, [*rejected, *kept]))
         named = {"--audit": settings.run.audit, "--checkpoint": settings.run.checkpoint}
         written = {option: [Path(path)] if path else [] for option, path in named.items()}
         mapping = [Path(mapping_file)] if mapping_file else []
@@ -214,6 +218,7 @@ def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code, and a traceback is shown for a bug of ours only."""
     open_closed()
+    forbid_core_files()
     code = 70
     with suppress(OSError):  # what is told may have nobody who reads it
         code = _guarded(lambda: command.main(arguments, prog_name="mpimport", standalone_mode=False))
@@ -228,8 +233,9 @@ def _guarded(run: Callable[[], Any]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as misuse:
-        with suppress(OSError):
-            misuse.show(sys.stderr)
+        shown = StringIO()
+        misuse.show(shown)  # a pattern of the shell may have made an option of the name of somebody's file
+        _say_all(shown.getvalue())
         return UsageProblem.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -243,7 +249,7 @@ def _guarded(run: Callable[[], Any]) -> int:
         _say(f"mpimport: {_visible(str(error))}")
         return error.exit_code
     except Exception:  # noqa: BLE001  the last boundary: a bug is told as one
-        _say(traceback.format_exc())
+        _say_all(traceback.format_exc())
         _say("mpimport: this is a bug in mpimport; please report it with the lines above")
         return 70
 
@@ -251,6 +257,11 @@ def _guarded(run: Callable[[], Any]) -> int:
 def _say(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
+
+
+def _say_all(text: str) -> None:
+    for line in text.splitlines():
+        _say(_visible(line))
 
 
 def _visible(text: str) -> str:

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ from mpimport.validate import Limits, problems
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
-UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperation)  # the last: an exponent of 19 digits
 UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
 
@@ -57,7 +57,7 @@ def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Sha
     if inner is not None:
         text = inner.strip()
     try:
-        value = _decode(text)
+        value = _decoded(text)
         text = one_line(text)
         doubled = find_duplicates(text) if may_repeat(text, value) else {}
     except UNDECODABLE:
@@ -66,6 +66,23 @@ def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Sha
         Reason("duplicate_key", f"the name {show(name)} stands twice in one object: keep one", name) for name in doubled
     ]
     return _examine_value(value, text, known, limits, mends, shaping)
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return _decode(text)
+    except InvalidOperation:  # an exponent of 19 digits: more than `Decimal` takes, and zero or infinite to all readers
+        return _decode_any(text)
+
+
+def _exact_or_not(number: str) -> Decimal | float:
+    try:
+        return Decimal(number)
+    except InvalidOperation:
+        return float(number)
+
+
+_decode_any = msgspec.json.Decoder(float_hook=_exact_or_not).decode
 
 
 def _examine_value(

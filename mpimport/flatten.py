@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -31,7 +31,7 @@ _MAX_PATH = 4 * MAX_TEXT  # a name is cut to MAX_TEXT in the end; nothing real h
 _URL = re.compile(r"https?://(?:[^/?#\s]*@)?([^/?#\s@]+)((?:/[^?#\s]*)?)(?:\?([^#\s]*))?(?:#(\S*))?", re.IGNORECASE)
 _OPENING = re.compile(r"[ \t\r\n]*[\[{]")
 _MENDED_LATER = frozenset({"string_too_long", "name_too_long"})
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperation)
 _UNWRITABLE = (TypeError, *_UNREADABLE)
 
 

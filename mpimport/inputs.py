@@ -20,6 +20,7 @@ from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
 from mpimport.interrupt import Interrupt
 from mpimport.limits import show
+from mpimport.private_files import find_stranger
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
 
@@ -111,7 +112,9 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
     for path in dict.fromkeys(written):
         folder = path.parent
         if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-            yield f"{path}: rejects cannot be written there; name a file that can be written with --rejected"
+            yield f"{path}: what is not imported cannot be written there; name a file that can be, with --rejected"
+        if stranger := find_stranger(path):
+            yield f"{path}: {stranger}; name another file with --rejected"
         for source in inputs if path.exists() else ():
             if source.path is not None and path.samefile(source.path):
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"

@@ -10,7 +10,7 @@ import difflib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -163,5 +163,5 @@ def json_or_text(text: str) -> Any:
     try:
         json.dumps(json.loads(text), allow_nan=False)
         return json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, InvalidOperation):
         return text

@@ -17,7 +17,7 @@ import msgspec
 
 from mpimport import long_text
 from mpimport.event_time import SECONDS_END
-from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_INSERT_ID, MAX_TEXT, is_finite
+from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_DIGITS, MAX_INSERT_ID, MAX_TEXT, is_finite
 from mpimport.long_text import TextRules
 from mpimport.mapping import PLAIN, Mapper, find
 from mpimport.records import Reason
@@ -164,13 +164,21 @@ def _check_distinct_id(properties: dict[str, Any], found: list[Reason]) -> None:
         found.append(Reason("distinct_id_too_long", message, "properties.distinct_id"))
 
 
+def _can_be_spelt_out(value: float | Decimal) -> bool:
+    """Tell whether a number is finite, and not 1e-999999999, which would have a billion digits."""
+    if not is_finite(value):
+        return False
+    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    return isinstance(exponent, int) and abs(exponent) <= MAX_DIGITS
+
+
 def _mend_ids(properties: dict[str, Any], mends: Counter[str]) -> None:
     for name in ("distinct_id", "$insert_id"):
         value = properties.get(name)
         if isinstance(value, str):
             if value in LOOKALIKES:
                 mends["id_lookalike"] += 1
-        elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and is_finite(value):
+        elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and _can_be_spelt_out(value):
             properties[name] = format(Decimal(str(value)), "f")  # 1e3 is 1000, not 1E+3
             mends["id_to_text"] += 1
     own = properties.get("$insert_id")

@@ -76,7 +76,8 @@ class _Run:
             if self.plan.senders is not None:
                 self.plan.senders.stop()
                 self.plan.senders.close(0 if self.plan.interrupt.insisted else 5)
-            self.plan.settler.close()
+            if problem := self.plan.settler.close():
+                self._stop(problem)
 
     def _goes_on(self, source: Input) -> bool:
         """Whether to go on reading: what cannot be read again is read to where it was taken from its pipe."""
@@ -269,6 +270,8 @@ class _Run:
             self.errors.append(BrokenInput(f"no event was found in {self.consumed:,} bytes of input"))
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
+        if plan.settler.unsaved:
+            self.notes.append(f"{plan.settler.unsaved:,} undelivered events could be saved nowhere")
         worst = worst_of(self.errors)
         return Summary(
             tally=tally,

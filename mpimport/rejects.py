@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from mpimport.private_files import open_private
 from mpimport.records import Reject
 
 
@@ -112,8 +113,7 @@ class LineFile:
         OSError when the file cannot be made or written.
         """
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self.path, flags, 0o600)
+            self._descriptor = open_private(self.path, os.O_WRONLY | os.O_APPEND)
             lines = [*self._line_end(), *lines]
         before = os.fstat(self._descriptor).st_size
         rest = memoryview(b"".join(lines))
@@ -134,7 +134,7 @@ class LineFile:
         return []
 
     def close(self) -> None:
-        """Close the file, if it was made."""
+        """Close the file, if it was made. Raises OSError when the system tells only now that it did not write."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)

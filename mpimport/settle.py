@@ -51,6 +51,7 @@ class Settler:
         if keeper is not None:
             self.tally.already_imported = keeper.imported_before
             self.tally.already_rejected = keeper.rejected_before
+        self.unsaved = 0  # events of what cannot be read again that no file has taken
         self._audit = audit
         self._keeper = keeper
         self._rejected: Counter[Path] = Counter()  # rejects by file
@@ -101,10 +102,15 @@ class Settler:
             self._audit.add(batch)
         return problem
 
-    def close(self) -> None:
-        """Close all files."""
+    def close(self) -> CannotWrite | None:
+        """Close all files; some systems tell only then that they did not keep what was written."""
+        problem = None
         for file in (*self._files.values(), *self._undelivered.values()):
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                problem = CannotWrite(f"{file.path}: {_reason(error)} when it was closed; look what it holds")
+        return problem
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:
         by_source: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -136,16 +142,31 @@ class Settler:
         by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
         for source, index in zip(sources, outcome.undelivered, strict=True):
             if source in keep:
-                path = self._rejected_path(source)
-                by_path[path.with_name(path.name + UNDELIVERED)].append(events[index] + b"\n")
-        return _append(self._undelivered, by_path)
+                by_path[undelivered_path(self._rejected_path(source))].append(events[index] + b"\n")
+        problem = _append(
+            self._undelivered, by_path, "it was to keep what was not delivered: give the same input again"
+        )
+        self.unsaved += sum(map(len, by_path.values())) if problem else 0
+        return problem
 
 
-def _append(files: dict[Path, LineFile], by_path: dict[Path, list[bytes]]) -> CannotWrite | None:
+def undelivered_path(rejected: Path) -> Path:
+    """Give where events go that cannot be delivered or read again, beside the file for rejects."""
+    return rejected.with_name(rejected.name + UNDELIVERED)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _append(
+    files: dict[Path, LineFile],
+    by_path: dict[Path, list[bytes]],
+    advice: str = "mend that and run the same command again",
+) -> CannotWrite | None:
     for path, lines in by_path.items():
         try:
             files.setdefault(path, LineFile(path)).append(lines)
         except OSError as error:
-            reason = error.strerror or str(error)
-            return CannotWrite(f"{path}: cannot be written: {reason}; mend that and run the same command again")
+            return CannotWrite(f"{path}: cannot be written: {_reason(error)}; {advice}")
     return None

@@ -22,6 +22,7 @@ from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
 from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
+from mpimport.watched import watch
 
 Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], bytes]]
 """Takes a file descriptor and its read; gives a read that can be ended while it waits."""
@@ -196,7 +197,8 @@ def open_source(
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, encoding=encoding)
     file.seek(offset)
-    return ByteStream(source.name, file.read, close=file.close, reopen=again, encoding=encoding, offset=offset)
+    pull = watch(source.name, file, source.path, source.size)
+    return ByteStream(source.name, pull, close=file.close, reopen=again, encoding=encoding, offset=offset)
 
 
 def _open(path: Path, *, waits: bool) -> FileIO:

@@ -101,7 +101,7 @@ def _read_json(text: str) -> Any:
             json.loads(text, object_pairs_hook=_refuse_doubles, parse_int=str, parse_float=str)
     except _DoubledName:
         raise
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperation) as error:
         raise ValueError(f"is no JSON ({_first_line(error)}): write it like {{'a': 1}} with double quotes") from error
     return value
 
@@ -126,7 +126,8 @@ def _refuse_doubles(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+    known = {RecursionError: "nested too deeply", InvalidOperation: "a number is out of range"}
+    return known.get(type(error)) or str(error).splitlines()[0]
 
 
 _CONVERTERS: dict[str, Callable[[str], Any]] = {

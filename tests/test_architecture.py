@@ -40,6 +40,7 @@ LEAVES = {
     "proxies.py",
     "trust.py",
     "standard_streams.py",
+    "private_files.py",
 }
 """Modules that import nothing of ours."""
 

@@ -30,6 +30,7 @@ from mpimport.sources import ByteStream
 
 _CHUNK_BYTES = 64 * 1024
 _ROWS = 500
+_HEADER_BYTES = 1024 * 1024  # each name costs memory
 _PASSED_OVER = 20  # rows that do not end, in one source
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
@@ -52,6 +53,7 @@ def read_tsv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unrea
     return _Reader(stream, options, "\t").read()
 
 
+_LONG_HEADER = "the header row does not end within 1 MiB: is a quote in it not closed, or is this no table?"
 _NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
 
 
@@ -131,8 +133,9 @@ class _Reader:
             self._rest = "".join(lines[used:]).encode(errors="surrogateescape") + data[cut:]
             self._before += used
             self._offset += len(data) - len(self._rest)
-            again = len(self._rest) > self._most
-            if again:
+            if self._table is None and len(self._rest) > _HEADER_BYTES:
+                raise UsageProblem(f"{self._stream.name}: {_LONG_HEADER}")
+            if again := len(self._rest) > self._most:
                 yield self._pass_over()
         if self._failure is not None:
             raise self._word_failure(self._failure) from self._failure
@@ -180,9 +183,7 @@ class _Reader:
         except csv.Error as error:
             if is_unclosed(error) and not final:
                 return 0
-            why = (
-                _NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"
-            )  # Python 3.10 stops at a NUL
+            why = _NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"  # NUL: Python 3.10
             raise UsageProblem(f"{self._stream.name}: {why}") from error
         if names:
             problems = list(_find_problems(names, self._separator))

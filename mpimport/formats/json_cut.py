@@ -15,7 +15,7 @@ import msgspec
 
 from mpimport.formats.json_feed import BLOCK_BYTES, SPACE, Feed
 from mpimport.formats.json_lexer import Lexer
-from mpimport.formats.reading import KEPT_BYTES
+from mpimport.formats.reading import KEPT_BYTES, MAX_VALUES, has_too_many_values
 from mpimport.records import Block, Reason, Unreadable
 
 _TRIES = 8
@@ -160,6 +160,9 @@ def _measure(feed: Feed, number: int, most: int, lexer: Lexer) -> Block | Unread
     feed.at = end
     if len(text) > most:
         return _too_long(number, begin, length, most, text[:KEPT_BYTES])
+    if length > MAX_VALUES and has_too_many_values(text):
+        message = f"record {number} (from byte {begin}) holds more than {MAX_VALUES:,} values: send less"
+        return Unreadable(number, Reason("record_too_long", message), text[:KEPT_BYTES])
     return Block(number, (text,))
 
 

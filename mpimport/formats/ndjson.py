@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 
 from mpimport.errors import BrokenInput
-from mpimport.formats.reading import KEPT_BYTES, ReadOptions
+from mpimport.formats.reading import KEPT_BYTES, MAX_VALUES, ReadOptions, has_too_many_values
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream
 
@@ -31,6 +31,7 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
             dropped = length - len(held)
             if newline < 0:
                 continue
+        if held and (length > most or (newline >= 0 and _is_too_much(held, chunk[:newline]))):
             yield _too_long(number, offset, length, most, held)
             number, offset, dropped = number + 1, offset + length + 1, 0
             held.clear()
@@ -43,7 +44,7 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         yield Block(number, io.BytesIO(text), offset=None if place is None else offset)
         number, offset = number + text.count(b"\n"), offset + len(text)
         held = bytearray(chunk[cut:])
-    if len(held) + dropped > most:
+    if len(held) + dropped > most or _is_too_much(held, b""):
         yield _too_long(number, offset, len(held) + dropped, most, held)
     elif held:
         yield Block(number, io.BytesIO(bytes(held)), offset=None if place is None else offset)
@@ -64,9 +65,15 @@ def _keep(held: bytearray, chunk: bytes) -> None:
     del held[KEPT_BYTES:]
 
 
+def _is_too_much(held: bytearray, rest: bytes) -> bool:
+    return len(held) + len(rest) > MAX_VALUES and has_too_many_values(held + rest)
+
+
 def _too_long(number: int, offset: int, length: int, most: int, raw: bytearray) -> Unreadable:
-    message = (
-        f"line {number} is {length} bytes long (from byte {offset}), and {most} is the most: "
-        f"is a line break missing, or is this a JSON document (--format json)?"
-    )
-    return Unreadable(number, Reason("record_too_long", message), bytes(raw))
+    message = f"line {number} (from byte {offset}) holds more than {MAX_VALUES:,} values: send less"
+    if length > most:
+        message = (
+            f"line {number} is {length} bytes long (from byte {offset}), and {most} is the most: "
+            f"is a line break missing, or is this a JSON document (--format json)?"
+        )
+    return Unreadable(number, Reason("record_too_long", message), bytes(raw[:KEPT_BYTES]))

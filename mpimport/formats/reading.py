@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,8 +11,26 @@ from mpimport.errors import UsageProblem
 from mpimport.records import Block, Unreadable
 from mpimport.sources import ByteStream
 
+MAX_VALUES = 500_000
+"""How many values one record of JSON may have: decoded, each takes up to 100 bytes, and no event of 1 MiB has more."""
+
 KEPT_BYTES = 64 * 1024
 """How much of a record that is too long is kept as its `raw`."""
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def has_too_many_values(text: bytes | bytearray) -> bool:
+    """Tell whether JSON text has more values than `MAX_VALUES`, without decoding it."""
+    marks = _count_marks(text, 0, len(text))
+    if marks > MAX_VALUES:
+        marks -= sum(_count_marks(text, *match.span()) for match in _TEXT.finditer(text))
+    return marks > MAX_VALUES
+
+
+def _count_marks(text: bytes | bytearray, start: int, end: int) -> int:
+    """Count what stands before values, but for the outermost one."""
+    return text.count(b",", start, end) + text.count(b"[", start, end) + text.count(b"{", start, end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""Files that hold people's data: made for their owner alone, and never one that somebody else has laid out.
+
+In a folder that others may write to, somebody can put a file of the name that we will write to, to read it, or a
+symbolic link, to have us write into a file of ours. The rule is that of Linux for such folders
+(fs.protected_symlinks, fs.protected_regular), for all folders and systems with users: what is there already must
+belong to us, to root, or to the owner of its folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_MODE = 0o600
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file to write to, making it readable by its owner only when it is not there; gives the descriptor.
+
+    Raises OSError, with the words of `find_stranger` when it belongs to somebody else.
+    """
+    flags |= getattr(os, "O_BINARY", 0)
+    with suppress(FileExistsError):
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, _MODE)
+    if stranger := find_stranger(path):
+        raise PermissionError(errno.EPERM, stranger)
+    follow = os.O_CREAT if path.is_symlink() else getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags | follow, _MODE)
+    if not follow & os.O_CREAT and (stranger := _word(os.fstat(descriptor), path)):  # exchanged since it was looked at
+        os.close(descriptor)
+        raise PermissionError(errno.EPERM, stranger)
+    return descriptor
+
+
+def find_stranger(path: Path) -> str | None:
+    """Say to whom the file or link of this name belongs, when it is nobody whose file we may write to."""
+    with suppress(OSError):
+        return _word(path.lstat(), path)
+    return None
+
+
+def _word(status: os.stat_result, path: Path) -> str | None:
+    if not hasattr(os, "geteuid"):
+        return None
+    if status.st_uid in {os.geteuid(), 0, path.parent.stat().st_uid}:
+        return None
+    kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "a file"
+    return (
+        f"it is {kind} of another user (number {status.st_uid}), who may have put it there to see or misplace the data"
+    )
+
+
+def forbid_core_files() -> None:
+    """Let no crash of this process write its memory, with secrets and events, into a file."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415  Windows has neither the module nor the files
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
