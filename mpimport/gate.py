@@ -38,24 +38,26 @@ class Gate:
             return 0.0
         return max(self._opens_at - now, inf if self._probing and self._opens_at <= now else 0.0)
 
-    def enter(self) -> bool:
-        """Let a request through; True when it is the probe."""
+    def enter(self) -> int:
+        """Let a request through, as the probe unless the gate is open; gives its period."""
         self._probing = self._opens_at is not None
-        return self._probing
+        return self.period
 
     def refused(self, now: float, *, period: int, after_s: float | None) -> None:
         """Close after a 429, for as long as the server asked (`after_s`) or the backoff says, if that is longer."""
-        until = now + (after_s or 0.0)
+        wait_s = after_s or 0.0
         if period == self.period:
             self.refusals += 1
-            self.period += 1
-            self._probing = False
-            until = max(until, now + self.backoff.delay(self.refusals, self.rng))
-        self.close_until(until)
+            wait_s = max(wait_s, self.backoff.delay(self.refusals, self.rng))
+        if wait_s:
+            self.close_until(now + wait_s)
 
     def close_until(self, moment: float) -> None:
         """Close until `moment`; it never opens earlier than somebody else asked for."""
-        self._opens_at = max(self._opens_at or -inf, moment)
+        if self._opens_at is None or moment > self._opens_at:
+            self._opens_at = moment
+            self._probing = False
+            self.period += 1
 
     def passed(self, *, period: int) -> bool:
         """Open, when the server took a request that was let through since the gate closed; True if it was not open."""
@@ -66,6 +68,6 @@ class Gate:
         self.refusals = 0
         return True
 
-    def lost(self, *, probe: bool) -> None:
+    def lost(self, *, period: int) -> None:
         """Let another probe try, when the one under way failed for another reason."""
-        self._probing = self._probing and not probe
+        self._probing = self._probing and period != self.period

@@ -48,6 +48,7 @@ class ByteStream:
 
     They are converted from `encoding`, or from UTF-16 where a mark tells it; UTF-8 itself is not checked.
     `pull(n)` gives at most `n` raw bytes, b"" at the end. Nothing is read before the first `read` or `peek`.
+    `offset`: how many raw bytes are before the first that is pulled; then it is taken as it is, for UTF-8.
     """
 
     def __init__(
@@ -58,14 +59,15 @@ class ByteStream:
         close: Callable[[], None] | None = None,
         reopen: Callable[[], ByteStream] | None = None,
         encoding: str | None = None,
+        offset: int = 0,
     ) -> None:
         self.name = name
-        self._raw = Raw(name, pull)
+        self._raw = Raw(name, pull, offset)
         self._close = close
         self._reopen = reopen
         self._encoding = encoding
         self._pieces: Iterator[bytes] | None = None
-        self._begun = False
+        self._begun = offset > 0
         self._held = b""
         self._at = 0
         self._failure: MpimportError | None = None
@@ -82,6 +84,12 @@ class ByteStream:
     def consumed(self) -> int:
         """Raw bytes taken from the source so far: the position in the compressed file."""
         return self._raw.consumed
+
+    def place(self) -> int | None:
+        """Give the byte of the source that the next `read` begins with; None where the bytes are made of others."""
+        if not self._begun:
+            self._begin()
+        return self._raw.consumed - len(self._held) + self._at if self._pieces is None else None
 
     def close(self) -> None:
         """Close the file; standard input stays open."""
@@ -168,9 +176,11 @@ def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[li
 
 
 def open_source(
-    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None
+    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None, offset: int = 0
 ) -> ByteStream:
     """Open a source for one pass over its decompressed bytes; `reopen()` of the stream gives another.
+
+    `offset` is a byte that a stream of the same source gave as its `place`.
 
     `patient` wraps a read that may wait for ever, of a pipe or a terminal, so that the wait can be ended.
     Raises `UsageProblem` when the source is gone or has become a directory. Standard input is never closed.
@@ -186,8 +196,9 @@ def open_source(
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, encoding=encoding)
+    file.seek(offset)
     pull = watch(source.name, file, source.path, source.size)
-    return ByteStream(source.name, pull, close=file.close, reopen=again, encoding=encoding)
+    return ByteStream(source.name, pull, close=file.close, reopen=again, encoding=encoding, offset=offset)
 
 
 def _open(path: Path, *, waits: bool) -> FileIO:
