@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format bench soak fuzz check build clean
+.PHONY: help demo test lint audit format bench fuzz soak check build clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,12 +40,12 @@ format: $(READY) ## Format the code
 bench: $(READY) ## Measure speed and memory against a local server
 	$(BIN)/python tests/bench/bench.py
 
-soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
-	$(BIN)/python tests/soak/soak.py
-
 fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120)
+
+soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
+	$(BIN)/python tests/soak/soak.py
 
 check: lint test ## What CI runs: lint, then test
 

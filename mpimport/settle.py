@@ -48,10 +48,10 @@ class Settler:
     ) -> None:
         """Make no file yet. `audit` is shown the events of a dry run; `keeper` is told what the next run can skip."""
         self.tally = Tally()
+        self.unsaved = 0  # events of what cannot be read again that no file has taken
         if keeper is not None:
             self.tally.already_imported = keeper.imported_before
             self.tally.already_rejected = keeper.rejected_before
-        self.unsaved = 0  # events of what cannot be read again that no file has taken
         self._audit = audit
         self._keeper = keeper
         self._rejected: Counter[Path] = Counter()  # rejects by file
