@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test strangers lint format bench check build clean
+.PHONY: help demo test strangers lint format bench soak check build clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: $(READY) ## Format the code
 
 bench: $(READY) ## Measure speed and memory against a local server
 	$(BIN)/python tests/bench/bench.py
+
+soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
+	$(BIN)/python tests/soak/soak.py
 
 check: lint test ## What CI runs: lint, then test
 

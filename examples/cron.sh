@@ -9,8 +9,8 @@
 #   ALERT=mail -s "mpimport needs you" ops@example.com
 #   17 6-12 * * *  /opt/shop/cron.sh
 #
-# Run it several times a day: a day that is done is left alone, one that is not is tried again. That is safe as often
-# as you like, because every event has an $insert_id, and Mixpanel keeps one of those that are equal.
+# Run it several times a day: a day that is done is left alone, one that is not is gone on with. That is safe as often
+# as you like: mpimport knows how far it came, and Mixpanel keeps one of the events whose $insert_id is equal.
 #
 # EVENTS_DIR     where the files are, one a day
 # EVENTS_SUFFIX  what follows the day in their names              (.ndjson.gz, as in 2025-03-14.ndjson.gz)
@@ -22,7 +22,7 @@
 # Whatever mpimport reads from its environment (MP_REGION, MPIMPORT_MAX_REJECTED, ...) can be set as well.
 #
 # Exit codes: 0 when every day is done, even if some events were rejected; 2 when this script is not set up;
-# 66 when a day has no file yet; else mpimport's own: 5 (nobody is alerted, the next run goes on), 130, 143, 2, 3, ...
+# 66 when a day has no file yet; else mpimport's own: 5, 7 (nobody is alerted, the next run goes on), 130, 143, 2, 3, ...
 
 set -u
 umask 077 # the log and the rejected events are people's data
@@ -101,8 +101,9 @@ import_day() {
     0) ;;
     1) tell "$NOTIFY" "$day: imported, but some events were rejected: mend $rejected and import it" \
       "$STATE_DIR/messages" ;;
-    5) tell "$NOTIFY" "$day: not everything could be delivered; the next run tries again" "$STATE_DIR/messages" ;;
-    130 | 143) tell "$NOTIFY" "$day: interrupted; the next run tries again" "$STATE_DIR/messages" ;;
+    5) tell "$NOTIFY" "$day: not everything could be delivered; the next run continues" "$STATE_DIR/messages" ;;
+    7) tell "$NOTIFY" "$day: another run of it is under way" "$STATE_DIR/messages" ;;
+    130 | 143) tell "$NOTIFY" "$day: interrupted; the next run continues" "$STATE_DIR/messages" ;;
     *) tell "$ALERT" "$day: stopped with exit code $code" "$STATE_DIR/messages" ;;
   esac
   if [ "$code" -le 1 ]; then
@@ -122,7 +123,7 @@ main() {
     [ "$stop" -eq 0 ] || return "$stop"
     case $code in
       0 | 1) ;;
-      3 | 6 | 66) worst=$code ;; # that day's file is at fault, the others may be fine
+      3 | 6 | 7 | 66) worst=$code ;; # it is about that day only, the others may be fine
       *) return "$code" ;;       # the next day would fare no better
     esac
   done

@@ -6,11 +6,21 @@ read == imported + rejected + undelivered        (dry run: valid takes the place
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mpimport.batch import number_of
-from mpimport.errors import MpimportError
+from mpimport.errors import (
+    BrokenInput,
+    CannotWrite,
+    GaveUp,
+    MpimportError,
+    ServerRefused,
+    TooManyRejected,
+    Unbalanced,
+    UsageProblem,
+)
 from mpimport.records import Batch, Outcome, Reject
 
 if TYPE_CHECKING:
@@ -37,6 +47,7 @@ class Tally:
     rejected: int = 0
     undelivered: int = 0
     already_imported: int = 0
+    already_rejected: int = 0
     requests: int = 0
     retries: int = 0
     nbytes: int = 0
@@ -75,6 +86,11 @@ class Tally:
                 self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message)
 
     @property
+    def already(self) -> int:
+        """Events that earlier runs of the same import have settled."""
+        return self.already_imported + self.already_rejected
+
+    @property
     def balances(self) -> bool:
         """Whether everything that was read is accounted for."""
         return self.read == self.imported + self.valid + self.rejected + self.undelivered
@@ -102,7 +118,8 @@ class Summary:
     """The end of a run, for people and for `--json`.
 
     `seconds` is wall time. `stopped` says why the run ended early, or is empty. `rejected_files` and
-    `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events.
+    `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events. `checkpoint`
+    is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one.
     """
 
     tally: Tally
@@ -115,6 +132,8 @@ class Summary:
     undelivered_files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     audit: AuditReport | None = None
+    checkpoint: str | None = None
+    resumed: bool = False
 
     @property
     def read(self) -> int:
@@ -154,6 +173,7 @@ class Summary:
             "rejected": tally.rejected,
             "undelivered": tally.undelivered,
             "already_imported": tally.already_imported,
+            "already_rejected": tally.already_rejected,
             "requests": tally.requests,
             "retries": tally.retries,
             "bytes": tally.nbytes,
@@ -167,6 +187,7 @@ class Summary:
             "mended": dict(tally.mends),
             "destination": self.destination,
             "stopped": self.stopped or None,
+            "checkpoint": self.checkpoint,
         }
         if self.dry_run:
             fields["valid"] = tally.valid
@@ -186,4 +207,21 @@ def exit_code(tally: Tally, worst: MpimportError | None, signal_number: int | No
         return 128 + signal_number
     if worst is not None:
         return worst.exit_code
-    return 1 if tally.rejected else 0
+    return 1 if tally.rejected or tally.already_rejected else 0
+
+
+_WORST_FIRST = (
+    Unbalanced,
+    MpimportError,
+    UsageProblem,
+    ServerRefused,
+    TooManyRejected,
+    CannotWrite,
+    GaveUp,
+    BrokenInput,
+)
+
+
+def worst_of(errors: Iterable[MpimportError]) -> MpimportError | None:
+    """Choose, of all that went wrong, what the run is told to have ended with."""
+    return min(errors, key=lambda error: _WORST_FIRST.index(type(error)), default=None)

@@ -22,7 +22,7 @@ QUIET = 3  # ours: requests under way, with which none waits for another
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that was let through. `paced_s`: seconds that it had to wait though nothing had failed.
+    """A request that was let through. `paced_s`: seconds that it had to wait for the rate limit.
 
     `quiet`: hardly any other was under way.
     """
@@ -76,9 +76,9 @@ class Admission:
                     held_by, hold_s = self._hold(cost, now) if first else (None, inf)
                     if held_by == "":
                         return self._let_through(cost, now, paced_s)
-                    closed = not self._gate.is_open
+                    paced = self._hold(self._queue[0][1], now)[0] == "rate limit"
                 self._clock.wait(hold_s, turn)
-                paced_s += 0.0 if closed else self._clock.now() - now
+                paced_s += self._clock.now() - now if paced else 0.0
         finally:
             with self._lock:
                 self._queue.remove(me)
@@ -128,6 +128,7 @@ class Admission:
                 share=self._budget.share.at(now),
                 limit=self._concurrency.limit,
                 under_way=self._concurrency.under_way,
+                requests=self._concurrency.entered,
             )
 
     def _gate_hold_s(self, now: float) -> float:
@@ -147,7 +148,7 @@ class Admission:
         return ("rate limit", hold_s) if hold_s else ("", 0.0)
 
     def _let_through(self, cost: Cost, now: float, paced_s: float) -> Ticket:
-        self._budget.spend(cost)
+        self._budget.spend(cost, now)
         quiet = self._concurrency.under_way < QUIET
         return Ticket(cost, self._concurrency.enter(), self._gate.enter(), quiet, now, paced_s)
 

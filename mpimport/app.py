@@ -13,23 +13,26 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_token
-from mpimport.destination import describe, find_destination
+from mpimport.destination import describe, find_destination, is_loopback
 from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
 from mpimport.errors import CannotWrite, UsageProblem
 from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
+from mpimport.keeper import conclude
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
-from mpimport.pacing import batch_limit
+from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.report import Report
+from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
-from mpimport.settings import MapSettings, Settings, check, is_loopback
+from mpimport.settings import MapSettings, Settings
+from mpimport.settings_check import check
 from mpimport.settle import Settler, rejected_paths
 from mpimport.time_forms import TimeReader
 
@@ -149,6 +152,7 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
         base_url, auth, facts = find_destination(settings, endpoint, stack)
         place = target(endpoint, base_url, auth, strict=settings.send.strict)
         _introduce(settings, place, auth, inputs, report)
+        keeper, inputs = resume(settings, inputs, place.url, auth, stack)
         budget = budget_of(settings.send)
         senders = None if settings.run.dry_run else make_senders(settings, place, auth, budget, stack)
         audit = _audit(settings)
@@ -156,23 +160,28 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
             Plan(
                 inputs=inputs,
                 intake=Intake(
-                    max_events=batch_limit(budget.max_events, settings.batch.max_events or endpoint.max_events),
-                    max_bytes=batch_limit(budget.max_bytes, settings.batch.max_bytes),
+                    max_events=max_batch_events(
+                        budget.max_events, budget.window_s, settings.batch.max_events or endpoint.max_events
+                    ),
+                    max_bytes=max_batch_bytes(budget.max_bytes, settings.batch.max_bytes),
                     geolocate=settings.batch.geolocate,
                     clock=time.time,
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
                     history=endpoint.history,
                     sent_with=auth.sent_with,
                 ),
-                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit=audit),
+                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper),
                 senders=senders,
                 workers=settings.send.workers,
                 report=report,
                 interrupt=interrupt,
                 destination=describe(settings, place, auth),
                 max_rejected=settings.run.max_rejected,
+                keeper=keeper,
             )
         )
+        if keeper is not None:
+            summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         return facts(summary)

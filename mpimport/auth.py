@@ -9,11 +9,12 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
 from mpimport.errors import UsageProblem
 
 TOKEN = "token"  # noqa: S105  the property's name (API documentation, "authentication")
-SHORTEST_SECRET = 4  # to mask less would tear up every reply, and hide nothing
+SHORTEST_SECRET = 8  # to mask less would tear up every reply, its numbers too, and hide nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,17 @@ class Auth:
         return {} if self.token is None else {TOKEN: len(json.dumps({TOKEN: self.token}, separators=(",", ":"))) - 1}
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Give what must never be told: the header's value and the secret in it. Some servers echo what they get."""
+        """Give what must never be told: the header's value, and the secret as it is and as JSON and forms spell it.
+
+        Some servers echo what they get.
+        """
         coded = self.authorization.partition(" ")[2]
         user, _, password = base64.b64decode(coded).partition(b":")
-        found = (coded.encode(), password or user, (self.token or "").encode())
-        return tuple(text for text in found if len(text) >= SHORTEST_SECRET)
+        found = [coded]
+        for secret in ((password or user).decode(), self.token or ""):
+            spelt = json.dumps(secret)[1:-1]
+            found += [secret, spelt, quote(secret, safe=""), quote_plus(secret), quote_plus(spelt)]
+        return tuple(text.encode() for text in dict.fromkeys(found) if len(text) >= SHORTEST_SECRET)
 
 
 def service_account(username: str, secret: str, project_id: str) -> Auth:

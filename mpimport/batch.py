@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mpimport.records import Batch, Reject, Run
+from mpimport.records import Batch, Reject, Run, Span
 
 MAX_REJECTS = 2000  # ours: a file of bad records is settled about as often as a file of good ones
 MAX_REJECT_BYTES = 4_000_000  # ours, so that the rejects that wait for their batch stay small in memory
@@ -62,8 +62,8 @@ class Draft:
         self.rejects.append(reject)
         self.reject_bytes += len(reject.event or reject.raw or b"")
 
-    def seal(self) -> Batch:
-        """Hand over what was gathered and start anew."""
+    def seal(self, spans: tuple[Span, ...] = ()) -> Batch:
+        """Hand over what was gathered from these records and start anew."""
         batch = Batch(
             seq=self._seq,
             lines=self.lines,
@@ -71,6 +71,7 @@ class Draft:
             runs=tuple(self.runs),
             rejects=tuple(self.rejects),
             mends=self.mends,
+            spans=spans,
         )
         self._seq += 1
         self._clear()

@@ -118,6 +118,9 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             dry_run=given["dry_run"],
             sandbox=given["sandbox"],
             audit=given["audit"],
+            checkpoint=given["checkpoint"],
+            restart=given["restart"],
+            keeps_checkpoint=not given["no_checkpoint"],
         ),
         credentials=gather(given, problems),
     )
@@ -129,7 +132,7 @@ def _is_given(name: str) -> bool:
 
 def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
     """Bring the mapping file and the mapping options together; an option comes before the file."""
-    from mpimport.mapping_file import KEYS, json_or_text, map_settings, overlay, read_mapping  # noqa: PLC0415
+    from mpimport.mapping_file import KEYS, json_or_text, map_settings, overlay, read_mapping, read_pairs  # noqa: PLC0415
 
     entries: dict[str, Any] = {}
     with _noting(problems):
@@ -138,23 +141,9 @@ def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:
     options["insert-id-from"] = [name for name in (options["insert-id-from"] or "").split(",") if name]
     options |= {name: list(options[name]) for name in ("drop", "keep", "drop-long")}
     for name in ("rename", "set", "type"):
-        options[name] = _pairs(name, options[name], problems)
+        options[name] = read_pairs(name, options[name], problems)
     options["set"] = {name: json_or_text(value) for name, value in options["set"].items()}
     return map_settings(overlay(entries, {name: value for name, value in options.items() if value}))
-
-
-def _pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and (value or option == "set")):
-            problems.append(f"--{option} {text}: write NAME=VALUE, such as --{option} {_PAIRS[option]}")
-            continue
-        pairs[name] = value
-    return pairs
-
-
-_PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}
 
 
 def _inputs(
@@ -179,7 +168,8 @@ def _inputs(
         problems.extend(find_problems(inputs))
         rejected = [path_of(source.name) for source in inputs]
         problems.extend(find_clashes(inputs, rejected))
-        written = {"--audit": [Path(settings.run.audit)] if settings.run.audit else []}
+        named = {"--audit": settings.run.audit, "--checkpoint": settings.run.checkpoint}
+        written = {option: [Path(path)] if path else [] for option, path in named.items()}
         mapping = [Path(mapping_file)] if mapping_file else []
         problems.extend(find_overwriting(written, [*mapping, *rejected, *(i.path for i in inputs if i.path)]))
         problems.extend(find_overwriting({"--rejected": rejected[:1]}, mapping))

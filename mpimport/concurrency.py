@@ -24,10 +24,10 @@ class Concurrency:
 
     most: int
     under_way: int = 0
+    entered: int = 0
     _limit: float = 0.0
     _reached: bool = False
     _decreased_at: int = -1  # the number of the last request that was let through before the last decrease
-    _entered: int = 0
     _left: int = 0  # replies that the round still takes
     _count: int = 0
     _sum_s: float = 0.0
@@ -51,9 +51,9 @@ class Concurrency:
     def enter(self) -> int:
         """Count a request in; gives its number, which `leave` wants."""
         self.under_way += 1
-        self._entered += 1
+        self.entered += 1
         self._reached = self._reached or self.under_way >= self.limit
-        return self._entered
+        return self.entered
 
     def leave(self, number: int, *, took_s: float | None, overloaded: bool) -> None:
         """Count it out. `took_s`: what a good reply took, None for every other."""
@@ -70,7 +70,7 @@ class Concurrency:
     def _decrease(self, number: int) -> None:
         if number > self._decreased_at:  # else it was under way already when the limit was lowered
             self._limit = max(1.0, self._limit * DECREASE)
-            self._decreased_at = self._entered
+            self._decreased_at = self.entered
 
     def _end_round(self, number: int) -> None:
         if self._count:

@@ -85,6 +85,8 @@ def _only_line(content: bytes) -> str:
         lines = content.decode("utf-8-sig").strip().splitlines()
     except UnicodeDecodeError:
         raise ValueError("it is not text") from None
+    if b"\0" in content:
+        raise ValueError("it is not text")
     if not lines:
         raise ValueError("it is empty")
     if len(lines) > 1:

@@ -6,20 +6,16 @@ Must not know requests, files or `time`: how to send, the clock and all events a
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from math import inf
+from dataclasses import replace
 from typing import TypeAlias
 
-from mpimport.admission import Admission, Ticket
-from mpimport.backoff import Backoff
-from mpimport.body import Lines, Part
-from mpimport.brake import Brake
-from mpimport.clock import Clock, SystemClock
+from mpimport.admission import Ticket
+from mpimport.body import Part
 from mpimport.errors import Unbalanced
 from mpimport.ledger import Ledger
 from mpimport.pacing import Cost
+from mpimport.patience import Patience
 from mpimport.records import (
     Accepted,
     Answer,
@@ -29,12 +25,12 @@ from mpimport.records import (
     Outcome,
     Partial,
     Refused,
-    Response,
     Retry,
     Split,
     Verdict,
     Waiting,
 )
+from mpimport.route import Route
 
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
 MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are not counted are looked for
@@ -42,29 +38,6 @@ MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are n
 Notify: TypeAlias = Callable[[Waiting], None]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """All that delivering needs beside the batch; shared by the senders of a run.
-
-    `send` never raises. Whoever wants to stop stops `admission`, and no further request is sent; a delivery
-    that meets a fatal reply does so before anything else, so each sender spends at most one request on
-    finding out. A request that is under way is always finished.
-    `give_up_after_s` bounds the time that a batch keeps failing: from a failure to the next reply that
-    settles something, summed up. A closed gate counts when the batch has failed before, or nothing would ever
-    end; pacing does not count, and a batch that was not yet tried waits at the gate as long as it is closed.
-    """
-
-    send: Callable[[bytes, Mapping[str, str]], Response]
-    classify: Callable[[Response, int], Verdict]
-    encode: Callable[[Lines], tuple[bytes, Mapping[str, str]]]
-    give_up_after_s: float = 900.0
-    backoff: Backoff = field(default_factory=Backoff)
-    clock: Clock = field(default_factory=SystemClock)
-    admission: Admission = field(default_factory=Admission)
-    brake: Brake = field(default_factory=Brake)
-    rng: random.Random = field(default_factory=random.Random)
 
 
 def deliver(batch: Batch, route: Route, notify: Notify) -> Outcome:
@@ -102,9 +75,7 @@ class _Delivery:
         self.retries = 0
         self.fatal: str | None = None
         self.gave_up: str | None = None
-        self.failures = 0  # in a row
-        self.failing_since: float | None = None
-        self.failed_s = 0.0  # before that
+        self.patience = Patience(route.give_up_after_s)
         self.miscounts = 0  # in a row
         self.searching = False  # for the events that the server does not count
 
@@ -123,7 +94,7 @@ class _Delivery:
                 return
             again = self._settle(part, verdict)
             if again is None:
-                self._recovered()
+                self.patience.recovered(self.route.clock.now())
             elif not self._wait(again):
                 return
 
@@ -134,18 +105,17 @@ class _Delivery:
     def _enter(self, part: Part) -> Ticket | None:
         """Wait until it may be sent; None when nothing more may be sent, or the gate opens too late."""
         admission = self.route.admission
-        patience_s = inf if self.failing_since is None else self.route.give_up_after_s - self._failed_s()
-        ticket = admission.enter(Cost(len(part.indexes), len(part.lines)), patience_s)
-        if ticket is None:
-            if not admission.halt.is_set():
-                self._give_up("all senders have to wait")
-        elif self.failing_since is not None:
-            self.failing_since += ticket.paced_s  # it failed no longer because others had to be waited for
+        cost = Cost(len(part.indexes), len(part.lines))
+        ticket = admission.enter(cost, self.patience.left_s(self.route.clock.now()))
+        if ticket is not None:
+            self.patience.except_for(ticket.paced_s)
+        elif not admission.halt.is_set():
+            self._give_up("all senders have to wait")
         return ticket
 
     def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
         self.requests += 1
-        self.retries += self.failures > 0
+        self.retries += self.patience.failures > 0
         answer: Answer = "odd"
         after_s = None
         try:
@@ -206,28 +176,18 @@ class _Delivery:
                 f"what stands between here and the server, then run the same command again; the last time: {reason}"
             )
 
-    def _recovered(self) -> None:
-        if self.failing_since is not None:
-            self.failed_s += self.route.clock.now() - self.failing_since
-        self.failing_since = None
-        self.failures = 0
-
     def _wait(self, retry: Retry) -> bool:
         """Wait before the next attempt; False when there is to be none."""
-        route, now = self.route, self.route.clock.now()
-        self.failures += 1
-        if self.failing_since is None:
-            self.failing_since = now
-        delay_s = max(route.backoff.delay(self.failures, route.rng), retry.after_s or 0.0)
-        if self._failed_s() + delay_s > route.give_up_after_s:
+        route, patience, now = self.route, self.patience, self.route.clock.now()
+        patience.failed(now)
+        delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
+        if delay_s > patience.left_s(now):
             self._give_up(f"the last time: {retry.reason}")
             return False
-        self.notify(Waiting(self.ledger.batch.seq, self.failures, retry.reason, delay_s))
+        self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s))
         return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _failed_s(self) -> float:
-        """Give for how long the batch has been failing in all; while it is failing."""
-        return self.failed_s + self.route.clock.now() - (self.failing_since or 0.0)
-
     def _give_up(self, why: str) -> None:
-        self.gave_up = f"kept failing for {self._failed_s():.0f} s, {self.failures} times in a row; {why}"
+        spent_s, times = self.patience.spent_s(self.route.clock.now()), self.patience.failures
+        in_a_row = f"{times} times in a row" if times > 1 else "once"
+        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; {why}"

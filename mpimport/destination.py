@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_secret, project_token, service_account, token_in_events
@@ -71,3 +72,9 @@ def describe(settings: Settings, place: Target, auth: Auth) -> str:
         return f"the sandbox ({place.url})"
     region = region_of(place.url)
     return f"{project}, region {region.upper()} ({place.url})" if region else f"{project} at {place.url}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this very machine, where a password need not be encrypted."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")

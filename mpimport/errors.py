@@ -7,6 +7,7 @@
     ├── GaveUp (5)           batches that kept failing until --give-up-after
     ├── CannotWrite (5)      rejects that could not be recorded
     ├── BrokenInput (6)      a source ends or breaks in the middle
+    ├── AlreadyRunning (7)   the same import is under way; nothing was sent
     └── Unbalanced (70)      the account does not balance: a bug in mpimport
 
 Bad data is never an exception: it is a `records.Reject`.
@@ -57,6 +58,12 @@ class BrokenInput(MpimportError):
     """A source broke in the middle; what came before it was read."""
 
     exit_code = 6
+
+
+class AlreadyRunning(MpimportError):
+    """Another process is at the same import; two at once would do everything twice."""
+
+    exit_code = 7
 
 
 class Unbalanced(MpimportError):

@@ -28,11 +28,11 @@ _OUT_BYTES = 1 << 20
 
 
 class Raw:
-    """The bytes as they are on disk or in the pipe, counted."""
+    """The bytes as they are on disk or in the pipe, counted from `consumed` on."""
 
-    def __init__(self, name: str, pull: Callable[[int], bytes]) -> None:
+    def __init__(self, name: str, pull: Callable[[int], bytes], consumed: int = 0) -> None:
         self.name = name
-        self.consumed = 0
+        self.consumed = consumed
         self._pull = pull
         self._held = b""
         self._ended = False

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +49,8 @@ class FileInput:
         self.path = source.path
         self.resumable = source.resumable
         self.size = source.size
+        self.continued = False
+        self.skipped = 0
 
     @property
     def consumed(self) -> int:
@@ -68,19 +71,24 @@ class FileInput:
                     next(FORMATS[name].read(stream, self._options), None)
 
     @contextmanager
-    def open(self) -> Iterator[Iterator[Block | Unreadable]]:
-        """Read from the beginning; only one pass."""
-        with self._open() as stream:
+    def open(self, place: tuple[int, int] | None = None) -> Iterator[Iterator[Block | Unreadable]]:
+        """Read from the beginning, or from the line of a number at a byte offset; only one pass."""
+        with ExitStack() as stack:
+            stream, options = stack.enter_context(self._open()), self._options
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
-                yield FORMATS[name].read(stream, self._options)
+                if place is not None:
+                    self._stream = stream = stack.enter_context(self._open(place[1]))
+                    options = replace(options, first=place[0])
+                yield FORMATS[name].read(stream, options)
             finally:
                 self._consumed, self._stream = stream.consumed, None
 
-    def _open(self) -> ByteStream:
+    def _open(self, offset: int = 0) -> ByteStream:
         stdin = self._stdin or sys.stdin.buffer
-        return open_source(self._source, stdin, self._interrupt.patient, encoding=self._options.encoding)
+        encoding = self._options.encoding
+        return open_source(self._source, stdin, self._interrupt.patient, encoding=encoding, offset=offset)
 
     def _detect(self, stream: ByteStream) -> str:
         return detect(self.name, stream.peek(HEAD_BYTES), delimiter=self._options.delimiter)
@@ -104,8 +112,8 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
         folder = path.parent
         if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
             yield f"{path}: rejects cannot be written there; name a file that can be written with --rejected"
-        for source in inputs:
-            if source.path is not None and path.exists() and path.samefile(source.path):
+        for source in inputs if path.exists() else ():
+            if source.path is not None and path.samefile(source.path):
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"
 
 
@@ -126,6 +134,8 @@ class MappingsInput:
     resumable = False
     size = None
     consumed = 0
+    continued = False
+    skipped = 0
 
     def __init__(self, records: Iterable[Mapping[str, Any]], interrupt: Interrupt) -> None:
         """Take nothing yet; take no more once the run stops."""

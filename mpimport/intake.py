@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
 from itertools import islice
 from math import ceil
 from typing import Any
@@ -31,7 +32,7 @@ from mpimport.limits import (
 from mpimport.mapping import ALIASES
 from mpimport.normalise import DEFAULT, LOOKALIKES, Shaping, insert_id_of
 from mpimport.prepare import Preparing
-from mpimport.records import Batch, Block, RawRecord, Reject, Unreadable
+from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
 from mpimport.validate import Limits
 
 _NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
@@ -66,19 +67,30 @@ class Intake:
         """
         self.draft = Draft(max_events, max_bytes)
         self.read = 0
+        self.next = 1
+        self._source = 0
+        self._first = 1  # of the records that are in no batch yet
+        self._offset: int | None = None  # where `next` begins
+        self._spans: list[Span] = []  # of sources that ended since the last batch
         self._preparing = Preparing(shaping)
         self._added = () if geolocate else tuple(ADDED)
         self._clock = clock
         self._history = history
         self._sent_with = sent_with or {}
 
+    def begin(self, source: int) -> None:
+        """Turn to the source of that number; `next` is the number of the record that is read next of it."""
+        self._spans.append(self._span())
+        self._source, self._first, self.next, self._offset = source, 1, 1, None
+
     def feed(self, source: str, block: Block | Unreadable) -> Iterator[Batch]:
         """Check the records of a block, yielding each batch that is full. Never raises for what a record holds."""
         if isinstance(block, Unreadable):
             self.read += 1
             self.draft.add_reject(Reject(source, block.number, "client", (block.reason,), raw=block.raw))
+            self.next, self._offset = block.number + 1, None
             if self.draft.full:
-                yield self.draft.seal()
+                yield self._seal()
             return
         limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
@@ -93,7 +105,8 @@ class Intake:
                 self.read += taken
                 number += taken
             if draft.full:
-                yield draft.seal()
+                self._stand(number, block)
+                yield self._seal()
             if record is None and taken == room > 0:
                 continue
             if record is None:
@@ -101,10 +114,11 @@ class Intake:
                 if record is None:
                     self.draft.mends.update(self._preparing.mends)
                     self._preparing.mends.clear()
+                    self._stand(number, block)
                     return
             if prepared is not None:
                 record = self._preparing.take_back()
-            yield from self._take_slowly(source, number, record, limits)
+            yield from self._take_slowly(source, number, record, limits, block)
             number += 1
 
     def _limits(self, now_s: float) -> Limits:
@@ -120,7 +134,22 @@ class Intake:
     def flush(self) -> Iterator[Batch]:
         """Yield what waits, at the end of the input."""
         if not self.draft.empty:
-            yield self.draft.seal()
+            yield self._seal()
+
+    def _stand(self, number: int, block: Block, held: RawRecord = b"") -> None:
+        """Take down which record of a block is next; `held` was taken from it already."""
+        self.next, self._offset = number, None
+        if block.offset is not None and isinstance(block.records, BytesIO):
+            self._offset = block.offset + block.records.tell() - len(held)
+
+    def _span(self) -> Span:
+        return Span(self._source, self._first, self.next, self._offset)
+
+    def _seal(self) -> Batch:
+        spans = [span for span in (*self._spans, self._span()) if span.first < span.next]
+        self._spans.clear()
+        self._first = self.next
+        return self.draft.seal(tuple(spans))
 
     def _swallow(self, records: Iterator[Any], room: int, limits: Limits) -> tuple[int, RawRecord | None]:
         """Append events that are right, at most `room`; stop at the first record that may not be.
@@ -174,15 +203,18 @@ class Intake:
             taken += 1
         return taken, None
 
-    def _take_slowly(self, source: str, number: int, record: RawRecord, limits: Limits) -> Iterator[Batch]:
-        """Mend or reject one record, yielding the batch that it fills or no longer fits into."""
+    def _take_slowly(
+        self, source: str, number: int, record: RawRecord, limits: Limits, block: Block
+    ) -> Iterator[Batch]:
+        """Mend or reject one record of a block, yielding the batch that it fills or no longer fits into."""
         draft = self.draft
         mends: Counter[str] = Counter()
         text = examine(record, limits, mends, self._preparing.shaping)
         if text is None:
             return
         if isinstance(text, bytes) and not draft.fits(len(text) + 1):
-            yield draft.seal()  # whoever stops here has not read this record
+            self._stand(number, block, record)
+            yield self._seal()  # whoever stops here has not read this record
         self.read += 1
         if isinstance(text, Bad):
             draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
@@ -192,7 +224,8 @@ class Intake:
             draft.add_run(source, number, 1)
             draft.mends.update(mends)
         if draft.full:
-            yield draft.seal()
+            self._stand(number + 1, block)
+            yield self._seal()
 
 
 def _may_outgrow(record: bytes) -> bool:

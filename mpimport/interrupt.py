@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+MAX_REST_BYTES = 1_048_576  # no event is longer (API documentation)
 POLL_S = 0.2  # how often a wait for input or for the server looks around
 
 
@@ -66,9 +67,19 @@ class Interrupt:
             os.close(write_end)
 
     def patient(self, descriptor: int, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        """Wrap a read that may block: it gives b"", the end, once the run is to take no more."""
+        """Wrap a read that may block: it gives b"", the end, once the run is to take no more.
+
+        But a line that is begun is read to its end, where it is there: half an event could not be saved.
+        """
+        begun = False
 
         def pull(n: int) -> bytes:
+            nonlocal begun
+            piece = self._rest_of_line(descriptor) if begun and self._over() else take(n)
+            begun = bool(piece) and not piece.endswith(b"\n") and not self._over()
+            return piece
+
+        def take(n: int) -> bytes:
             while not self._over() and self._wake is not None and os.name == "posix":
                 with suppress(InterruptedError):
                     ready, _, _ = select.select([descriptor, self._wake], [], [], POLL_S)
@@ -78,6 +89,19 @@ class Interrupt:
             return b"" if self._over() else read(n)
 
         return pull
+
+    def _rest_of_line(self, descriptor: int) -> bytes:
+        """Read up to a line break, as long as there is something to read."""
+        rest = bytearray()
+        while os.name == "posix" and len(rest) < MAX_REST_BYTES and not rest.endswith(b"\n"):
+            ready: list[int] = []
+            with suppress(InterruptedError):
+                ready, _, _ = select.select([descriptor], [], [], POLL_S)
+            piece = os.read(descriptor, 1) if ready else b""
+            if not piece:
+                break
+            rest += piece
+        return bytes(rest)
 
     def _over(self) -> bool:
         return self.asked or self.enough

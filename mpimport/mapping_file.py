@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,21 @@ def overlay(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
         before = merged.get(name)
         merged[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     return merged
+
+
+def read_pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[str, str]:
+    """Read what an option gave as NAME=VALUE, adding to `problems` what is none."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and (value or option == "set")):
+            problems.append(f"--{option} {text}: write NAME=VALUE, such as --{option} {_PAIRS[option]}")
+            continue
+        pairs[name] = value
+    return pairs
+
+
+_PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}
 
 
 def json_or_text(text: str) -> Any:

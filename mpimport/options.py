@@ -29,7 +29,8 @@ Every option can also be set in the environment as MPIMPORT_<OPTION>.
 
 \b
 Exit codes: 0 all imported; 1 some rejected; 2 wrong usage; 3 too many rejected; 4 the server refused us;
-5 gave up on some batches, run again; 6 the input broke; 130, 143 interrupted; 70 a bug.
+5 gave up on some batches, run again; 6 the input broke; 7 the same import is under way; 70 a bug;
+130, 143 interrupted, run again. Run again, an import continues where it stopped.
 """
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -127,6 +128,10 @@ OPTIONS: tuple[Decorator, ...] = (
             help="Seconds over which these limits roll."),
     _option("--rejected", metavar="PATH", help="The rejected-events file.  [default: SOURCE.rejected.ndjson]"),
     _option("--max-rejected", metavar="N|P%", help="Stop when more events are rejected.  [default: no limit]"),
+    _option("--checkpoint", metavar="PATH",
+            help="Where an interrupted import is continued from.  [default: in the user's state folder]"),
+    _option("--restart", is_flag=True, help="Forget an import that was interrupted, and begin anew."),
+    _option("--no-checkpoint", is_flag=True, help="Keep none: an interrupted import begins anew."),
     _option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."),
     _option("--progress/--no-progress", default=None, help="Show progress.  [default: a display on a terminal, "
             "else a line every 10 s]"),

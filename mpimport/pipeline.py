@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from queue import Empty
 
-from mpimport.account import Summary, exit_code
+from mpimport.account import Summary, exit_code, worst_of
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -51,13 +51,16 @@ class _Run:
         self.current: Input | None = None
         self.waiting: tuple[str, float] = ("", 0.0)
         self.told: dict[str, float] = {}
+        self.failed = 0  # requests that are to be repeated
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
         try:
-            for source in self.plan.inputs:
+            self._check_rejected()
+            for number, source in enumerate(self.plan.inputs):
                 if self._goes_on(source):
-                    self._read(source)
+                    self.intake.begin(number)
+                    self._read(number, source)
         except Exception:
             self._halt()  # an error of the input's own: what was taken from it is accounted for all the same
             self._finish()
@@ -79,7 +82,7 @@ class _Run:
         """Whether to go on reading: what cannot be read again is read to where it was taken from its pipe."""
         return not self.stopping or (not source.resumable and (self.saving or source is self.current))
 
-    def _read(self, source: Input) -> None:
+    def _read(self, number: int, source: Input) -> None:
         self.current, read_before = source, self.intake.read
         try:
             with source.open() as blocks:
@@ -88,13 +91,15 @@ class _Run:
                     self._look_around()
                     if not self._goes_on(source):
                         return
+            if self.plan.keeper is not None:
+                self.plan.keeper.ended(number, source.consumed, self.intake.next)
         except (BrokenInput, UsageProblem) as error:
             if not (self.stopping and not source.resumable):  # else it only ends where nothing more was taken
                 self._broke(error)
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and source.consumed:
+        if self.intake.read == read_before and source.consumed and not source.continued:
             self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
 
     def _broke(self, error: MpimportError) -> None:
@@ -151,6 +156,8 @@ class _Run:
             self._stop(MpimportError("internal error: all senders have died; run the same command again"))
         for batch, _ in tuple(self.under_way.values()):
             self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
+        if self.plan.senders is not None:
+            self.tally.requests = self.plan.senders.flow().requests  # theirs are not told any more
 
     def _settle(self, outcome: Outcome) -> None:
         batch = outcome.batch
@@ -175,11 +182,18 @@ class _Run:
         self.waiting = self.waiting if self.under_way else ("", 0.0)
         if problem is not None:
             self._stop(problem)
-        limit = self.plan.max_rejected
-        if limit is not None and limit.exceeded(self.tally.rejected, self.intake.read):
-            self._stop(
-                TooManyRejected(f"{self.tally.rejected:,} events were rejected, more than --max-rejected {limit}")
-            )
+        self._check_rejected()
+
+    def _check_rejected(self, *, at_end: bool = False) -> None:
+        """Stop when more are rejected than the user bears, with those of earlier runs of the same import."""
+        limit, tally = self.plan.max_rejected, self.tally
+        rejected = tally.rejected + tally.already_rejected
+        if limit is not None and limit.exceeded(rejected, self.intake.read + tally.already, at_end=at_end):
+            error = TooManyRejected(f"{rejected:,} events were rejected, more than --max-rejected {limit}")
+            if at_end:
+                self.errors.append(error)
+            else:
+                self._stop(error)
 
     def _gave_up(self, reason: str, *, nothing_arrives: bool) -> None:
         error = GaveUp(f"a batch {reason}")
@@ -204,6 +218,7 @@ class _Run:
 
     def _waits(self, waiting: Waiting) -> None:
         now = self.plan.clock()
+        self.failed += 1
         self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self.told[waiting.reason] = now
@@ -219,6 +234,8 @@ class _Run:
                 self.plan.report.say(logging.WARNING, "stopping: what is under way may finish; once more does not wait")
             self.saving = False
             self._halt()
+        if self.plan.keeper is not None:
+            self.plan.keeper.tick()
         self.plan.report.tick(self._progress)
 
     def _progress(self) -> Progress:
@@ -231,10 +248,11 @@ class _Run:
             read=self.intake.read,
             imported=self.tally.imported + self.tally.valid,
             rejected=self.tally.rejected,
-            retries=self.tally.retries,
+            retries=self.failed,
             in_flight=len(self.under_way),
             seconds=now - self.began,
             source=self.current.name if self.current else "",
+            bytes_skipped=sum(source.skipped for source in self.plan.inputs),
             waiting=self.waiting[0] if now < self.waiting[1] else "",
             held_by=flow.held_by,
             hold_s=flow.hold_s,
@@ -244,16 +262,14 @@ class _Run:
     def _summary(self) -> Summary:
         tally, plan = self.tally, self.plan
         tally.read = self.intake.read
-        limit = plan.max_rejected
-        if limit is not None and not self.errors and limit.exceeded(tally.rejected, tally.read, at_end=True):
-            self.errors.append(
-                TooManyRejected(f"{tally.rejected:,} events were rejected, more than --max-rejected {limit}")
-            )
-        if not tally.read and self.consumed and not self.errors and not plan.interrupt.asked:
+        if not self.errors:
+            self._check_rejected(at_end=True)
+        resumed = plan.keeper is not None and plan.keeper.resumed
+        if not (tally.read or resumed or self.errors or plan.interrupt.asked) and self.consumed:
             self.errors.append(BrokenInput(f"no event was found in {self.consumed:,} bytes of input"))
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
-        worst = min(self.errors, key=lambda error: _WORST_FIRST.index(type(error)), default=None)
+        worst = worst_of(self.errors)
         return Summary(
             tally=tally,
             exit_code=exit_code(tally, worst, plan.interrupt.signal_number),
@@ -264,19 +280,8 @@ class _Run:
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
             notes=tuple(self.notes),
+            resumed=resumed,
         )
-
-
-_WORST_FIRST = (
-    Unbalanced,
-    MpimportError,
-    UsageProblem,
-    ServerRefused,
-    TooManyRejected,
-    CannotWrite,
-    GaveUp,
-    BrokenInput,
-)
 
 
 def _why(worst: MpimportError | None, interrupt: Interrupt) -> str:

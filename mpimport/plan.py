@@ -11,6 +11,7 @@ from typing import Protocol
 
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
+from mpimport.keeper import Keeper
 from mpimport.records import Batch, Block, Flow, Outcome, Unreadable, Waiting
 from mpimport.report import Report
 from mpimport.settings import MaxRejected
@@ -18,7 +19,10 @@ from mpimport.settle import Settler
 
 
 class Input(Protocol):
-    """One input: `name` for messages; `resumable` when running again reads it again; `size` in bytes on disk."""
+    """One input: `name` for messages; `resumable` when running again reads it again; `size` in bytes on disk.
+
+    `continued`: an earlier run has settled a part of it, and of its bytes `skipped` need not be read.
+    """
 
     @property
     def name(self) -> str: ...  # noqa: D102  as above
@@ -28,6 +32,10 @@ class Input(Protocol):
     def size(self) -> int | None: ...  # noqa: D102
     @property
     def consumed(self) -> int: ...  # noqa: D102  bytes taken so far
+    @property
+    def continued(self) -> bool: ...  # noqa: D102
+    @property
+    def skipped(self) -> int: ...  # noqa: D102
 
     def open(self) -> AbstractContextManager[Iterator[Block | Unreadable]]:
         """Begin to read it."""
@@ -48,7 +56,7 @@ class Sending(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to do. `senders` None: a dry run."""
+    """What a run is to do. `senders` None: a dry run. `keeper` None: an interrupted run begins anew."""
 
     inputs: Sequence[Input]
     intake: Intake
@@ -59,5 +67,6 @@ class Plan:
     interrupt: Interrupt
     destination: str
     max_rejected: MaxRejected | None = None
+    keeper: Keeper | None = None
     clock: Callable[[], float] = time.monotonic
     notes: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ class Progress:
     """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown.
 
     `held_by`: what the next request waits for, for `hold_s` seconds (None: a reply). `limit_share`: the part of
-    the rate limit that is assumed to be ours. `waiting`: the last trouble, while it lasts.
+    the rate limit that is assumed to be ours. `waiting`: the last trouble, while it lasts. `bytes_skipped` of the
+    bytes were read by an earlier run.
     """
 
     bytes_read: int
@@ -28,18 +29,25 @@ class Progress:
     held_by: str = ""
     hold_s: float | None = None
     limit_share: float = 1.0
+    bytes_skipped: int = 0
 
     @property
     def rate(self) -> float:
-        """Events read a second, on average."""
-        return self.read / self.seconds if self.seconds > 0 else 0.0
+        """Events settled a second, on average: imported or rejected."""
+        return (self.imported + self.rejected) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def bytes_done(self) -> float:
+        """The bytes of the input whose events are settled, about: what is only read may still come to nothing."""
+        part = (self.imported + self.rejected) / self.read if self.read else 1.0
+        return self.bytes_skipped + max(self.bytes_read - self.bytes_skipped, 0) * part
 
     @property
     def share(self) -> float | None:
-        """The part of the input that is read, 0 to 1, where its size is known."""
+        """The part of the input that is done, 0 to 1, where its size is known."""
         if not self.total_bytes:
             return None
-        return min(self.bytes_read / self.total_bytes, 1.0)
+        return min(self.bytes_done / self.total_bytes, 1.0)
 
     @property
     def held(self) -> str:
@@ -47,21 +55,17 @@ class Progress:
         for_s = f" for {duration(self.hold_s)}" if self.hold_s else ""
         words = {
             "rate limit": f"waiting for the rate limit{for_s}",
-            "gate": f"waiting{for_s}, as the server asked for",
+            "gate": f"waiting{for_s}: the server asked to hold back",
             "probe": "trying with one request whether the server takes more",
         }
-        shared = (
-            f"{self.limit_share:.0%} of the rate limit: somebody else seems to send, too"
-            if self.limit_share < 1
-            else ""
-        )
+        shared = f"by its 429s {self.limit_share:.0%} of the rate limit is ours" if self.limit_share < 1 else ""
         return ", ".join(filter(None, (words.get(self.held_by, self.waiting), shared)))
 
     @property
     def seconds_left(self) -> float | None:
         """The time that the rest should take at the speed so far."""
-        share = self.share
-        return self.seconds * (1 - share) / share if share else None
+        share, skipped = self.share, self.bytes_skipped / self.total_bytes if self.total_bytes else 0.0
+        return self.seconds * (1 - share) / (share - skipped) if share and share > skipped else None
 
 
 def progress_line(now: Progress) -> str:

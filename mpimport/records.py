@@ -20,12 +20,15 @@ class Block:
 
     `first` is the 1-based line (NDJSON, CSV) or record number (JSON) of the first of them. A blank
     NDJSON line is a record here and is passed over by the stage that decodes, not counted as read.
+    `offset` is the byte of the file that the first byte of `records`, a BytesIO, is: given where reading can go on
+    at any record.
     `plain` promises mappings of text, exact numbers, booleans, lists and objects only, as a table has them.
     """
 
     first: int
     records: Iterable[RawRecord]
     plain: bool = False
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,27 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The records of source number `source` (from 0) from number `first` up to `next`, whatever became of them.
+
+    `offset` is the byte where the record `next` begins, where that is known and of use.
+    """
+
+    source: int
+    first: int
+    next: int
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Events that go out in one request: NDJSON text, one line an event, each line ended by a newline.
 
     The events' offsets are not kept: an event holds no raw newline, so the lines are the index.
     `rejects` are the records that were refused while the batch was filled, and `mends` counts what was
     changed: both are settled together with it, so that nothing is told before it is true. A batch may
-    hold rejects only (`count` 0); it is settled without being sent.
+    hold rejects only (`count` 0); it is settled without being sent. `spans` says which records are settled
+    with it: all that was read since the batch before.
     """
 
     seq: int
@@ -88,6 +105,7 @@ class Batch:
     runs: tuple[Run, ...]
     rejects: tuple[Reject, ...] = ()
     mends: Mapping[str, int] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +212,7 @@ class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
+    `requests`: all that were sent so far.
     """
 
     held_by: HeldBy = ""
@@ -201,6 +220,7 @@ class Flow:
     share: float = 1.0
     limit: int = 0
     under_way: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,15 @@ def unwrap(text: bytes) -> bytes | None:
     return None
 
 
+def place_of(line: bytes) -> tuple[str, int] | None:
+    """Give the source and the record number that a line of the file is about; None when it is no such line."""
+    try:
+        envelope = _decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return envelope.source, envelope.line
+
+
 class LineFile:
     """A file that is made when the first line comes, appended to, and readable by its owner only."""
 

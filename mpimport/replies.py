@@ -91,14 +91,14 @@ def classify_lenient(response: Response, count: int) -> Verdict:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Give the seconds that `retry-after` asks for: a number, or a date, counted from the reply's own `date`.
 
-    None when it is missing, not after now, or no sensible answer: not a number, negative, over an hour.
+    None when it is missing, not after now, or no sensible answer; an hour at most.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", value):
         seconds = float(value)
     else:
         seconds = _seconds_of(value) - _seconds_of(headers.get("date", ""))
-    return seconds if 0 < seconds <= MAX_RETRY_AFTER_S else None
+    return min(seconds, MAX_RETRY_AFTER_S) if seconds > 0 else None
 
 
 def clean_words(text: str, limit: int = MAX_WORDS) -> str:

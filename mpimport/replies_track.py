@@ -17,8 +17,11 @@ MENDING = (
     "the server refused the project's token: check --token (or MP_TOKEN), and that it belongs to a project of this "
     "region"
 )
-# "token, missing or empty", and not what parsers say: "Unexpected token < in JSON"
-_ABOUT_THE_TOKEN = re.compile(r"(?<!unexpected )\btoken\b", re.IGNORECASE)
+# "token, missing or empty", "invalid token"; not what an event that is quoted may hold: 'Token Refreshed'
+_ABOUT_THE_TOKEN = re.compile(
+    r"^\W*(the |project |project's )*token\b(?! <)|\b(bad|invalid|missing|unknown|wrong) (project |project's )?token\b",
+    re.IGNORECASE,
+)
 
 
 def classify_track(response: Response, count: int) -> Verdict:

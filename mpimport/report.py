@@ -152,7 +152,7 @@ def draw(now: Progress) -> Group:
     top.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
     top.add_column(ratio=1)
     top.add_column(no_wrap=True, justify="right")
-    of = f"{megabytes(now.bytes_read)}" + (f" of {megabytes(now.total_bytes)}" if now.total_bytes else "")
+    of = f"{megabytes(now.bytes_done)}" + (f" of {megabytes(now.total_bytes)}" if now.total_bytes else "")
     left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
     percent = f"{share:.0%} " if share is not None else ""
     bar = ProgressBar(total=1.0 if share is not None else None, completed=share or 0.0, pulse=share is None)

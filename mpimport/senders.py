@@ -11,8 +11,9 @@ import time
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from mpimport.delivery import Route, deliver_safely
+from mpimport.delivery import deliver_safely
 from mpimport.records import Batch, Flow, Outcome, Waiting
+from mpimport.route import Route
 
 Results: TypeAlias = "SimpleQueue[Outcome | Waiting]"
 

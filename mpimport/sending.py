@@ -11,12 +11,12 @@ from mpimport.auth import TOKEN, Auth
 from mpimport.backoff import Backoff
 from mpimport.body import CONTENT_TYPES, ContentType, encode_body, stamp_with
 from mpimport.concurrency import Concurrency
-from mpimport.delivery import Route
 from mpimport.endpoints import ENDPOINTS, Target
 from mpimport.gate import Gate
 from mpimport.network import open_transport, sender_of
 from mpimport.pacing import Budget
 from mpimport.refusals import advised
+from mpimport.route import Route
 from mpimport.senders import Senders
 from mpimport.settings import SendSettings, Settings
 

@@ -1,23 +1,12 @@
-"""Frozen settings, grouped by role, and every check across them, made in one place before any I/O.
+"""Frozen settings, grouped by role; secrets mask themselves.
 
-A leaf: it knows neither files, the network nor click, and is told an endpoint's row. A value over a
-limit is refused by name, never clamped; all problems are reported together.
+A leaf: it knows neither files, the network nor click. What may not be is told by `settings_check`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from mpimport.errors import UsageProblem
-
-if TYPE_CHECKING:
-    from mpimport.endpoints import Endpoint  # only told, so that this stays a leaf
-
-MAX_WORKERS = 64  # the API documentation saw the best throughput with 10 to 20 clients
 
 
 class Secret:
@@ -143,13 +132,19 @@ class SendSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How the run as a whole behaves. `rejected`: the path of the rejected-events file, or None for the default."""
+    """How the run as a whole behaves. `rejected` and `checkpoint` are paths, or None for the usual ones.
+
+    `keeps_checkpoint`: an interrupted run can be gone on with. `restart` forgets it.
+    """
 
     rejected: str | None = None
     max_rejected: MaxRejected | None = None
     dry_run: bool = False
     sandbox: bool = False
     audit: str | None = None
+    checkpoint: str | None = None
+    restart: bool = False
+    keeps_checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,106 +189,3 @@ def parse_max_rejected(text: str) -> MaxRejected:
     if not (limit >= 0 and (limit <= 100 or not percent)):
         raise ValueError(f"{text!r} is out of range: a number from 0 on, or a share from 0% to 100%")
     return MaxRejected(limit, percent)
-
-
-def check(settings: Settings, endpoint: Endpoint) -> None:
-    """Check everything across the settings, given the endpoint's row. Raises UsageProblem with all problems."""
-    credential_problems = _token_problems if endpoint.token_in_events else _credential_problems
-    needs_none = settings.run.dry_run or settings.run.sandbox
-    problems = [
-        *_batch_problems(settings.batch, endpoint),
-        *_send_problems(settings.send),
-        *_strict_problems(settings.send, endpoint),
-        *_run_problems(settings),
-        *(() if needs_none else credential_problems(settings.credentials)),
-    ]
-    if problems:
-        raise UsageProblem(*problems)
-
-
-def _batch_problems(batch: BatchSettings, endpoint: Endpoint) -> Iterator[str]:
-    takes, level = f"the {endpoint.name} endpoint takes", batch.gzip_level
-    if batch.max_events is not None and not 1 <= batch.max_events <= endpoint.max_events:
-        yield f"--batch-size {batch.max_events}: {takes} 1 to {endpoint.max_events:,} events a request"
-    if not 1 <= batch.max_bytes <= endpoint.max_bytes:
-        yield f"--batch-bytes {batch.max_bytes}: {takes} up to {endpoint.max_bytes:,} bytes a request"
-    if batch.content_type is not None and batch.content_type not in endpoint.framings:
-        yield f"--content-type {batch.content_type}: {takes} {' or '.join(endpoint.framings)}"
-    if level is not None and batch.gzip and endpoint.gzip_level is None:
-        yield f"--gzip-level {level}: {takes} no compressed requests; leave it out"
-    elif level is not None and batch.gzip and not 1 <= level <= 9:
-        yield f"--gzip-level {level}: 1 is the quickest, 9 the smallest; --no-gzip leaves it out"
-
-
-def _send_problems(send: SendSettings) -> Iterator[str]:
-    if not 1 <= send.workers <= MAX_WORKERS:
-        yield f"--workers {send.workers}: 1 to {MAX_WORKERS} requests at once"
-    for name, value in (
-        ("--timeout", send.timeout_s),
-        ("--connect-timeout", send.connect_timeout_s),
-        ("--backoff-base", send.backoff_base_s),
-    ):
-        if not 0 < value <= 86_400:
-            yield f"{name} {value:g}: more than 0 seconds, and at most a day"
-    if not 0 <= send.give_up_after_s < float("inf"):
-        yield f"--give-up-after {send.give_up_after_s:g}: 0 or more seconds"
-    if not send.backoff_base_s <= send.backoff_max_s <= 86_400:
-        yield f"--backoff-max {send.backoff_max_s:g}: at least --backoff-base ({send.backoff_base_s:g}), at most a day"
-    for name, value in (
-        ("--max-events-per-second", send.max_events_per_s),
-        ("--max-bytes-per-minute", send.max_bytes_per_minute),
-    ):
-        if not 0 <= value < float("inf"):
-            yield f"{name} {value:g}: 0 for no limit, or more"
-    if not 0 < send.rate_window_s <= 86_400:
-        yield f"--rate-window {send.rate_window_s:g}: more than 0 seconds, and at most a day"
-    low, high = send.backoff_jitter_s
-    if not 0 <= low <= high <= 86_400:
-        yield f"--backoff-jitter {low:g} {high:g}: two numbers of seconds, the smaller one first"
-
-
-def _strict_problems(send: SendSettings, endpoint: Endpoint) -> Iterator[str]:
-    if not send.strict and endpoint.classify_lenient is None:
-        yield f"--no-strict: the {endpoint.name} endpoint has no strict=1 to leave out; leave the option out"
-
-
-def _run_problems(settings: Settings) -> Iterator[str]:
-    if settings.run.sandbox and settings.send.url:
-        yield "--sandbox and --url: the sandbox has an address of its own; leave one of them out"
-    limit = settings.run.max_rejected
-    if limit is not None and not limit.limit >= 0:
-        yield f"--max-rejected {limit}: a number from 0 on, or a share from 0% to 100%"
-    if settings.run.audit and not settings.run.dry_run:
-        yield "--audit: it is what a dry run found; give --dry-run with it"
-    if settings.run.sandbox and settings.run.dry_run:
-        yield "--sandbox and --dry-run: a dry run sends nothing, not even to the sandbox; leave one of them out"
-
-
-def _credential_problems(given: Credentials) -> Iterator[str]:
-    if given.kind is None:
-        what = "--username NAME and its secret (MP_SECRET or --secret-file PATH), with --project-id ID"
-        yield f"no credentials: give {what}; or try --dry-run or --sandbox, which need none"
-    elif given.kind == "service account":
-        if not given.username:
-            yield "the secret is a service account's: give --username NAME (or MP_USERNAME) with it"
-        if not given.secret and not given.secret_file:
-            yield "the service account's secret is missing: set MP_SECRET, or give --secret-file PATH"
-        if not given.project_id:
-            yield "the project is missing: give --project-id ID (a service account may write to several)"
-    if given.project_id and not given.project_id.isdecimal():
-        yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
-
-
-def _token_problems(given: Credentials) -> Iterator[str]:
-    """Check the credentials for an endpoint that takes a token only; whatever else is given does no harm."""
-    if not given.token:
-        also = f"; --endpoint import is the one for a {given.kind}" if given.kind else ""
-        yield f"no token: give the project's with --token TOKEN (or MP_TOKEN), this endpoint takes nothing else{also}"
-    elif not re.fullmatch(r"[!-~]+", given.token.reveal()):
-        yield "--token: it holds a space or a character that no token has; is something pasted with it?"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this very machine, where a password need not be encrypted."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")

@@ -1,12 +1,12 @@
-"""Settling: what became of a batch is recorded once, in this order: write rejects -> flush -> tally.
+"""Settling: what became of a batch is recorded once: write rejects -> flush -> tally -> mark -> checkpoint.
 
 Owns the rejected-events files, the undelivered files and the tally. Knows neither senders nor inputs.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from mpimport.account import Tally, rejects_of
 from mpimport.batch import number_of
 from mpimport.body import event_lines
 from mpimport.errors import CannotWrite
+from mpimport.keeper import Keeper, text_of
 from mpimport.records import Batch, Outcome, Reject
 from mpimport.rejects import LineFile, line_of
 
@@ -39,11 +40,20 @@ class Settler:
     """
 
     def __init__(
-        self, rejected_path: Callable[[str], Path], keeps: Callable[[str], bool], audit: Audit | None = None
+        self,
+        rejected_path: Callable[[str], Path],
+        keeps: Callable[[str], bool],
+        audit: Audit | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        """Make no file yet. `audit` is shown the events of a dry run."""
+        """Make no file yet. `audit` is shown the events of a dry run; `keeper` is told what the next run can skip."""
         self.tally = Tally()
+        if keeper is not None:
+            self.tally.already_imported = keeper.imported_before
+            self.tally.already_rejected = keeper.rejected_before
         self._audit = audit
+        self._keeper = keeper
+        self._rejected: Counter[Path] = Counter()  # rejects by file
         self._rejected_path = rejected_path
         self._keeps = keeps
         self._files: dict[Path, LineFile] = {}
@@ -51,8 +61,10 @@ class Settler:
 
     @property
     def rejected_files(self) -> tuple[str, ...]:
-        """The rejected-events files that were written."""
-        return tuple(str(path) for path, file in self._files.items() if file.lines)
+        """The rejected-events files that hold rejects of this import, those of earlier runs first."""
+        earlier = self._keeper.earlier_files if self._keeper is not None else ()
+        known = {text_of(Path(name)) for name in earlier}
+        return (*earlier, *(str(path) for path in self._rejected if text_of(path) not in known))
 
     @property
     def undelivered_files(self) -> tuple[str, ...]:
@@ -60,14 +72,23 @@ class Settler:
         return tuple(str(path) for path, file in self._undelivered.items() if file.lines)
 
     def settle(self, outcome: Outcome) -> CannotWrite | None:
-        """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said."""
+        """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said.
+
+        So do those of a batch that the next run takes up again: it finds them again, and each is recorded once.
+        """
         rejects = rejects_of(outcome)
-        problem = self._write_rejects(rejects)
-        if problem is not None:
+        again = self._keeper is not None and bool(outcome.undelivered)
+        problem = None if again else self._write_rejects(rejects)
+        if again or problem is not None:
             self.tally.undelivered += len(rejects)
             rejects = ()
         problem = self._save_undelivered(outcome) or problem
         self.tally.add(outcome, rejects)
+        if self._keeper is not None and not again:
+            if problem is None:
+                self._keeper.settled(outcome.batch.spans, outcome.imported, self._count(rejects))
+            else:
+                self._keeper.not_recorded()
         return problem
 
     def settle_dry(self, batch: Batch) -> CannotWrite | None:
@@ -85,11 +106,24 @@ class Settler:
         for file in (*self._files.values(), *self._undelivered.values()):
             file.close()
 
-    def _write_rejects(self, rejects: Iterable[Reject]) -> CannotWrite | None:
+    def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:
+        by_source: defaultdict[str, list[bytes]] = defaultdict(list)
+        for reject in rejects if self._keeper is None else self._keeper.take_unrecorded(rejects):
+            by_source[reject.source].append(line_of(reject))
         by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
-        for reject in rejects:
-            by_path[self._rejected_path(reject.source)].append(line_of(reject))
-        return _append(self._files, by_path)
+        for source, lines in by_source.items():
+            by_path[self._rejected_path(source)] += lines
+        problem = _append(self._files, by_path)
+        if problem is None:
+            self._rejected.update(self._count(rejects))
+        return problem
+
+    def _count(self, rejects: Sequence[Reject]) -> Counter[Path]:
+        """Count the rejects by file; a path is made once a source, not once a reject."""
+        by_path: Counter[Path] = Counter()
+        for source, count in Counter(reject.source for reject in rejects).items():
+            by_path[self._rejected_path(source)] += count
+        return by_path
 
     def _save_undelivered(self, outcome: Outcome) -> CannotWrite | None:
         if not outcome.undelivered:

@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
-from mpimport.encodings import choose, find_refused, rejoin, to_utf8
+from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
+from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
 
 Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], bytes]]
@@ -29,13 +30,6 @@ STDIN = "stdin"
 _OURS = ("rejected", "undelivered")
 _HEAD_BYTES = 10
 _PIECE_BYTES = 64 * 1024
-_UNPACK = "{name}: is {kind} data, which mpimport does not unpack: {tool} '{name}' | mpimport - --format FORMAT"
-_FOREIGN = (
-    (b"PK\x03\x04", "zip", "unzip -p"),
-    (b"PK\x05\x06", "zip", "unzip -p"),
-    (b"\xfd7zXZ\x00", "xz", "xzcat"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,7 @@ class ByteStream:
 
     They are converted from `encoding`, or from UTF-16 where a mark tells it; UTF-8 itself is not checked.
     `pull(n)` gives at most `n` raw bytes, b"" at the end. Nothing is read before the first `read` or `peek`.
+    `offset`: how many raw bytes are before the first that is pulled; then it is taken as it is, for UTF-8.
     """
 
     def __init__(
@@ -63,14 +58,15 @@ class ByteStream:
         close: Callable[[], None] | None = None,
         reopen: Callable[[], ByteStream] | None = None,
         encoding: str | None = None,
+        offset: int = 0,
     ) -> None:
         self.name = name
-        self._raw = Raw(name, pull)
+        self._raw = Raw(name, pull, offset)
         self._close = close
         self._reopen = reopen
         self._encoding = encoding
         self._pieces: Iterator[bytes] | None = None
-        self._begun = False
+        self._begun = offset > 0
         self._held = b""
         self._at = 0
         self._failure: MpimportError | None = None
@@ -87,6 +83,12 @@ class ByteStream:
     def consumed(self) -> int:
         """Raw bytes taken from the source so far: the position in the compressed file."""
         return self._raw.consumed
+
+    def place(self) -> int | None:
+        """Give the byte of the source that the next `read` begins with; None where the bytes are made of others."""
+        if not self._begun:
+            self._begin()
+        return self._raw.consumed - len(self._held) + self._at if self._pieces is None else None
 
     def close(self) -> None:
         """Close the file; standard input stays open."""
@@ -151,16 +153,6 @@ class ByteStream:
             self._held, self._at, self._failure = b"", 0, None
 
 
-def find_foreign(name: str, head: bytes, encoding: str | None = None) -> str | None:
-    """Say what to do about a file that is packed or encoded in a way that is not read here."""
-    for magic, kind, tool in _FOREIGN:
-        if head.startswith(magic):
-            return _UNPACK.format(name=name, kind=kind, tool=tool)
-    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
-        return _UNPACK.format(name=name, kind="bzip2", tool="bzcat")
-    return find_refused(name, head, encoding)
-
-
 def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[list[Source], list[str]]:
     """Turn what the user named into sources, in that order, and notes on what was left out.
 
@@ -183,9 +175,11 @@ def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[li
 
 
 def open_source(
-    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None
+    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None, offset: int = 0
 ) -> ByteStream:
     """Open a source for one pass over its decompressed bytes; `reopen()` of the stream gives another.
+
+    `offset` is a byte that a stream of the same source gave as its `place`.
 
     `patient` wraps a read that may wait for ever, of a pipe or a terminal, so that the wait can be ended.
     Raises `UsageProblem` when the source is gone or has become a directory. Standard input is never closed.
@@ -201,7 +195,8 @@ def open_source(
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, encoding=encoding)
-    return ByteStream(source.name, file.read, close=file.close, reopen=again, encoding=encoding)
+    file.seek(offset)
+    return ByteStream(source.name, file.read, close=file.close, reopen=again, encoding=encoding, offset=offset)
 
 
 def _open(path: Path, *, waits: bool) -> FileIO:

@@ -51,15 +51,21 @@ def _headline(summary: Summary) -> str:
         return f"STOPPED: {clean(summary.stopped)}"
     if summary.dry_run:
         return f"dry run: {tally.valid:,} of {tally.read:,} events would be imported into {clean(summary.destination)}"
+    into = f"into {clean(summary.destination)}"
+    if summary.resumed and tally.imported == tally.read:
+        return f"imported the remaining {tally.read:,} events {into}"
     if tally.imported == tally.read:
-        return f"imported all {tally.read:,} events into {clean(summary.destination)}"
-    return f"imported {tally.imported:,} of {tally.read:,} events into {clean(summary.destination)}"
+        return f"imported all {tally.read:,} events {into}"
+    remaining = "the remaining " if summary.resumed else ""
+    return f"imported {tally.imported:,} of {remaining}{tally.read:,} events {into}"
 
 
 def _account(summary: Summary) -> Iterator[str]:
     tally = summary.tally
     if summary.stopped:
         yield f"  to           {clean(summary.destination)}"
+    if summary.resumed:
+        yield f"  earlier runs {tally.already_imported:>13,}  imported, {tally.already_rejected:,} rejected"
     yield f"  read         {tally.read:>13,}"
     if summary.dry_run:
         yield f"  valid        {tally.valid:>13,}  (nothing was sent)"
@@ -110,7 +116,9 @@ def _mends(summary: Summary) -> Iterator[str]:
 def next_steps(summary: Summary) -> tuple[str, ...]:
     """Say what to do after a run that did not import everything."""
     steps = []
-    if summary.exit_code in (5, 130, 143) and not summary.undelivered_files:
+    if summary.checkpoint is not None:
+        steps.append(_continue(summary.exit_code))
+    elif summary.exit_code in (5, 130, 143) and not summary.undelivered_files:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
     if summary.rejected_files:
@@ -118,3 +126,15 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     if summary.undelivered_files:
         steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
     return tuple(steps)
+
+
+def _continue(exit_code: int) -> str:
+    """Say how a run that has left a checkpoint is gone on with."""
+    on = "it continues where this one stopped"
+    if exit_code == 3:
+        return f"run the same command again with another --max-rejected, and {on}; after other changes --restart"
+    if exit_code == 4:
+        return f"mend that and run the same command again: {on}"
+    if exit_code == 6:
+        return f"when the whole input is there, run the same command again: {on}; a file that changed takes --restart"
+    return f"run the same command again: {on}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tuple(os.environ):
         if name.startswith(("MP_", "MPIMPORT_")) or name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("state")
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", *(("HOME",) if sys.platform == "darwin" else ())):
+        monkeypatch.setenv(name, str(folder))
+    return folder
 
 
 @pytest.fixture(autouse=True)

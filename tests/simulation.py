@@ -20,11 +20,12 @@ from greenlet import getcurrent, greenlet
 from mpimport.admission import Admission
 from mpimport.backoff import Backoff
 from mpimport.concurrency import Concurrency
-from mpimport.delivery import Route, deliver
+from mpimport.delivery import deliver
 from mpimport.gate import Gate
-from mpimport.pacing import Budget, batch_limit
+from mpimport.pacing import Budget, max_batch_events
 from mpimport.records import Batch, Outcome, Response, Run
 from mpimport.replies import classify
+from mpimport.route import Route
 from mpimport.sandbox.limiter import RollingLimit
 
 BATCH_EVENTS = 2000
@@ -171,7 +172,7 @@ class Importer:
             give_up_after_s=1e9,
         )
         self._seqs = itertools.count()
-        self._count = batch_limit(self.events_per_s * window_s, BATCH_EVENTS)
+        self._count = max_batch_events(self.events_per_s * window_s, window_s, BATCH_EVENTS)
         self._lines = (b"x" * (self.server.event_bytes - 1) + b"\n") * self._count
         for _ in range(self.workers):
             self.clock.start(self._serve)

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from mpimport.admission import Admission
 from mpimport.backoff import Backoff
 from mpimport.brake import MAX_REFUSALS
-from mpimport.delivery import Route, deliver, deliver_safely
+from mpimport.delivery import deliver, deliver_safely
 from mpimport.errors import Unbalanced
 from mpimport.gate import Gate
 from mpimport.ledger import Ledger
 from mpimport.pacing import Budget
 from mpimport.records import Batch, Failed, Outcome, Partial, Reason, Response, Verdict, Waiting
 from mpimport.replies import classify
+from mpimport.route import Route
 from mpimport.senders import InlineSenders, Senders
 
 EVEN = Backoff(jitter_min_s=0, jitter_max_s=0)

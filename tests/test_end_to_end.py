@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import gzip
 import json
 import os
 import signal
 import stat
 import subprocess
+import termios
 import threading
 import time
+from array import array
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from running import (
@@ -295,7 +299,7 @@ def test_a_signal_ends_the_wait_for_a_silent_pipe(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(ndjson([good_event(1)]))
         process.stdin.flush()
-        time.sleep(1.0)
+        wait_until_taken(process.stdin)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 143
         ended = finish(process)
@@ -379,7 +383,7 @@ def _peak_kib(cwd: Path, name: str, url: str) -> int:
         "code = subprocess.run(sys.argv[1:]).returncode\n"
         "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    arguments = command(name, "--url", url, "--workers", "4", "-q")
+    arguments = command(name, "--url", url, "--workers", "2", "-q")
     done = subprocess.run(
         [arguments[0], "-c", script, *arguments], cwd=cwd, env=environment(), capture_output=True, check=True
     )
@@ -480,6 +484,16 @@ def test_a_server_that_echoes_the_request_gets_no_secret_written(tmp_path: Path)
     assert base64.b64encode(f"importer:{CREDENTIALS['MP_SECRET']}".encode()).decode() not in everything
 
 
+def wait_until_taken(pipe: IO[bytes]) -> None:
+    """Wait until the process has read everything that was written to its pipe."""
+    deadline = time.monotonic() + 30
+    unread = array("i", [1])
+    while unread[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        fcntl.ioctl(pipe.fileno(), termios.FIONREAD, unread)
+
+
 @pytest.mark.parametrize("options", [(), ("--format", "ndjson")])
 def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path, options: tuple[str, ...]) -> None:
     with Sandbox(SandboxConfig(latency_s=0.2)) as sandbox:
@@ -487,7 +501,7 @@ def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path,
         assert process.stdin is not None
         process.stdin.write(ndjson([good_event(n) for n in range(300)]))
         process.stdin.flush()
-        time.sleep(1.0)
+        wait_until_taken(process.stdin)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
         ended = finish(process)
@@ -497,6 +511,36 @@ def test_what_was_taken_from_a_pipe_is_saved_when_a_signal_comes(tmp_path: Path,
     kept = len(saved.read_bytes().splitlines()) if saved.exists() else 0
     assert_balanced(ended.summary)
     assert ended.summary["read"] == stored + kept == 300
+
+
+def test_a_line_that_is_half_read_when_a_signal_comes_is_read_to_its_end(tmp_path: Path) -> None:
+    """A pipe is read in pieces that end anywhere; half an event could neither be sent nor saved."""
+    with Sandbox() as sandbox:
+        process = start(
+            "-", "--format", "ndjson", "--url", sandbox.url, "--json", "--max-events-per-second", "20",
+            "--rate-window", "5", cwd=tmp_path, stdin=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdin is not None
+        writer = threading.Thread(target=_write_all, args=(process.stdin, ndjson([good_event(n) for n in range(9000)])))
+        writer.start()
+        _wait_for(lambda: sandbox.stats()["stored"] >= 90)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        writer.join(10)
+        ended = finish(process)
+        stored = sandbox.stats()["stored"]
+
+    saved = (tmp_path / "stdin.rejected.ndjson.undelivered.ndjson").read_bytes()
+    assert_balanced(ended.summary)
+    assert ended.summary["rejected"] == 0
+    assert ended.summary["read"] == stored + len(saved.splitlines())
+    assert all(json.loads(line)["event"] == "Page View" for line in saved.splitlines())
+
+
+def _write_all(pipe: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody reads to the end
+        pipe.write(data)
+        pipe.flush()
 
 
 def test_a_refusal_is_noticed_while_a_pipe_is_silent_and_nothing_is_lost(tmp_path: Path) -> None:

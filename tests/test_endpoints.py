@@ -224,7 +224,8 @@ def test_a_redirect_is_fatal_and_names_where_to_without_secrets(status: int) -> 
         ("0.5", "", 0.5),
         ("3600", "", 3600.0),
         ("0", "", None),
-        ("3601", "", None),
+        ("3601", "", 3600.0),
+        ("999999999", "", 3600.0),
         ("-5", "", None),
         ("nan", "", None),
         ("inf", "", None),
@@ -318,13 +319,13 @@ def test_the_framings_of_a_row_exist(row: Endpoint) -> None:
 
 
 def test_a_track_target_has_no_project_and_no_token() -> None:
-    auth = token_in_events("abc123")
+    auth = token_in_events("abc12345")
     where = target(ENDPOINTS["track"], REGIONS["in"], auth)
     assert (where.url, where.params) == ("https://api-in.mixpanel.com/track", {"verbose": "1"})
     assert auth.headers == {}
-    assert auth.secrets() == (b"abc123",)
-    assert "abc123" not in repr(auth)
-    assert project_token("abc123").token is None
+    assert auth.secrets() == (b"abc12345",)
+    assert "abc12345" not in repr(auth)
+    assert project_token("abc12345").token is None
 
 
 @pytest.mark.parametrize("token", ["", "abc123", 'a"b\\'])

@@ -397,11 +397,12 @@ def cron(tmp_path: Path) -> Cron:
         (2, 2, "alerts", "stopped with exit code 2"),
         (3, 3, "alerts", "stopped with exit code 3"),
         (4, 4, "alerts", "stopped with exit code 4"),
-        (5, 5, "notices", "the next run tries again"),
+        (5, 5, "notices", "the next run continues"),
         (6, 6, "alerts", "stopped with exit code 6"),
+        (7, 7, "notices", "another run of it is under way"),
         (70, 70, "alerts", "stopped with exit code 70"),
-        (130, 130, "notices", "interrupted; the next run tries again"),
-        (143, 143, "notices", "interrupted; the next run tries again"),
+        (130, 130, "notices", "interrupted; the next run continues"),
+        (143, 143, "notices", "interrupted; the next run continues"),
     ],
 )
 def test_cron_tells_the_exit_codes_apart(cron: Cron, code: int, exit_code: int, hook: str | None, words: str) -> None:

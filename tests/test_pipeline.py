@@ -20,7 +20,6 @@ from running import good_event, ndjson
 from mpimport.account import Summary
 from mpimport.admission import Admission
 from mpimport.backoff import Backoff
-from mpimport.delivery import Route
 from mpimport.endpoints import classify
 from mpimport.errors import BrokenInput
 from mpimport.gate import Gate
@@ -30,6 +29,7 @@ from mpimport.pipeline import run
 from mpimport.plan import Plan
 from mpimport.progress import Progress
 from mpimport.records import Block, Flow, Response, Unreadable
+from mpimport.route import Route
 from mpimport.senders import InlineSenders, Senders
 from mpimport.settings import MaxRejected
 from mpimport.settle import Settler
@@ -66,6 +66,8 @@ class Given:
         self.resumable = resumable
         self.size: int | None = None
         self.consumed = 0
+        self.continued = False
+        self.skipped = 0
         self._texts = texts
 
     @contextmanager

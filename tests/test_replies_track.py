@@ -58,6 +58,10 @@ TABLE: dict[str, tuple[Response, Verdict]] = {
     "stored, and an error": (reply(200, said(1, "but")), undocumented("but")),
     "true is no 1": (reply(200, b"true"), undocumented("true")),
     "1.0 is no 1": (reply(200, b"1.0"), undocumented("1.0")),
+    "an event that speaks of a token": (
+        reply(200, said(0, "event 'Token Refreshed': property 'x' is invalid")),
+        Split(answers(200, "event 'Token Refreshed': property 'x' is invalid")),
+    ),
     "status true": (reply(200, b'{"status":true}'), undocumented('{"status":true}')),
     "status as text": (reply(200, b'{"status":"1"}'), undocumented('{"status":"1"}')),
     "2": (reply(200, b"2"), undocumented("2")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from mpimport.report import (
 )
 from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
 
-HALF = Progress(50_000_000, 100_000_000, 100_000, 90_000, 5, 2, 16, 10.0, source="events.ndjson")
+HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 16, 10.0, source="events.ndjson")
 
 
 class Terminal(io.StringIO):
@@ -50,6 +51,14 @@ def test_progress_knows_its_share_rate_and_time_left() -> None:
     assert (HALF.share, HALF.rate, HALF.seconds_left) == (0.5, 10_000, 10.0)
 
 
+def test_what_an_earlier_run_has_read_says_nothing_about_the_speed_of_this_one() -> None:
+    resumed = replace(HALF, bytes_skipped=40_000_000)
+
+    assert resumed.share == 0.5
+    assert resumed.seconds_left == pytest.approx(50.0)
+    assert replace(HALF, bytes_skipped=50_000_000).seconds_left is None
+
+
 @pytest.mark.parametrize("total", [None, 0])
 def test_progress_of_an_unknown_size(total: int | None) -> None:
     progress = Progress(5, total, 1, 1, 0, 0, 0, 0.0)
@@ -67,7 +76,7 @@ def test_plain_progress_is_one_line_a_period() -> None:
 
     written = out.getvalue().splitlines()
     assert len(written) == 30 // PLAIN_PERIOD_S
-    assert "50% of 100.0 MB, 100,000 read, 90,000 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
+    assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
     assert "10.0 s left" in written[0]
 
 
@@ -254,13 +263,13 @@ def test_durations_for_people(seconds: float, shown: str) -> None:
         ({"waiting": "waiting: the server answers 503"}, "waiting: the server answers 503"),
         ({"held_by": "rate limit", "hold_s": 42.0}, "waiting for the rate limit for 42.0 s"),
         ({"held_by": "rate limit"}, "waiting for the rate limit"),
-        ({"held_by": "gate", "hold_s": 65.0}, "waiting for 1:05 min, as the server asked for"),
+        ({"held_by": "gate", "hold_s": 65.0}, "waiting for 1:05 min: the server asked to hold back"),
         ({"held_by": "probe"}, "trying with one request whether the server takes more"),
         ({"held_by": "concurrency", "waiting": "busy"}, "busy"),
-        ({"limit_share": 0.62}, "62% of the rate limit: somebody else seems to send, too"),
+        ({"limit_share": 0.62}, "by its 429s 62% of the rate limit is ours"),
         (
             {"held_by": "rate limit", "hold_s": 3.0, "limit_share": 0.4},
-            "waiting for the rate limit for 3.0 s, 40% of the rate limit: somebody else seems to send, too",
+            "waiting for the rate limit for 3.0 s, by its 429s 40% of the rate limit is ours",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mpimport.destination import is_loopback
 from mpimport.endpoints import ENDPOINTS
 from mpimport.errors import UsageProblem
 from mpimport.settings import (
@@ -18,10 +19,9 @@ from mpimport.settings import (
     Secret,
     SendSettings,
     Settings,
-    check,
-    is_loopback,
     parse_max_rejected,
 )
+from mpimport.settings_check import check
 
 ACCOUNT = Credentials(project_id="1", username="me", secret=Secret("hidden"))
 
@@ -201,3 +201,9 @@ def test_a_share_is_judged_late_and_at_the_end() -> None:
 )
 def test_loopback(url: str, *, expected: bool) -> None:
     assert is_loopback(url) == expected
+
+
+@pytest.mark.parametrize("rate", [-1, 1e16, float("inf"), float("nan")])
+def test_a_rate_is_a_number_that_can_be_reckoned_with(rate: float) -> None:
+    wrong = Settings(credentials=ACCOUNT, send=SendSettings(max_events_per_s=rate, max_bytes_per_minute=rate))
+    assert [problem.split()[0] for problem in problems(wrong)] == ["--max-events-per-second", "--max-bytes-per-minute"]

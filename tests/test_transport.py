@@ -69,8 +69,8 @@ def test_a_request_is_what_the_documentation_asks_for() -> None:
 
 
 def test_a_token_in_the_events_needs_no_header_and_is_masked_where_it_is_echoed() -> None:
-    auth = token_in_events("abc123")
-    echo = Answer(200, b'{"status":0,"error":"token abc123"}')
+    auth = token_in_events("abc12345")
+    echo = Answer(200, b'{"status":0,"error":"token abc12345"}')
     with ScriptedServer([echo]) as server:
         transport = Transport(target(ENDPOINTS["track"], server.url, auth), auth, timeout_s=5.0)
         response = transport.send(*encode_body(BODY, "json", None))

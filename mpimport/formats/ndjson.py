@@ -19,7 +19,8 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
     Raises `BrokenInput` when the source breaks; the line that is cut short by it is not handed over.
     """
     most = options.max_record_bytes
-    number, offset = 1, 0  # of the line that `held` begins
+    place = stream.place()
+    number, offset = options.first, place or 0  # of the line that `held` begins
     held = bytearray()
     dropped = 0  # bytes of that line that are not kept
     while chunk := _take(stream, min(_BLOCK_BYTES, most), number, cut_short=bool(held)):
@@ -39,13 +40,13 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
             held += chunk
             continue
         text = b"".join((held, memoryview(chunk)[:cut])) if held else chunk[:cut]
-        yield Block(number, io.BytesIO(text))
+        yield Block(number, io.BytesIO(text), offset=None if place is None else offset)
         number, offset = number + text.count(b"\n"), offset + len(text)
         held = bytearray(chunk[cut:])
     if len(held) + dropped > most:
         yield _too_long(number, offset, len(held) + dropped, most, held)
     elif held:
-        yield Block(number, io.BytesIO(bytes(held)))
+        yield Block(number, io.BytesIO(bytes(held)), offset=None if place is None else offset)
 
 
 def _take(stream: ByteStream, n: int, number: int, *, cut_short: bool) -> bytes:

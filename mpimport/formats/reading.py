@@ -25,6 +25,7 @@ class ReadOptions:
     `on_columns` is told the name of the source and the kind of each column, once a pass.
     `delimiter` is for CSV: a character, or a name that `delimiter_of` knows.
     `encoding` is that of every source, by Python's names for it; the stream does it, before the format.
+    `first` is the line that a stream of NDJSON begins with, when it was opened in the middle.
     """
 
     json_path: str | None = None
@@ -36,6 +37,7 @@ class ReadOptions:
     on_columns: Callable[[str, Mapping[str, str]], None] | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""The checkpoint as a value, and its file: versioned, replaced as a whole, readable by its owner only.
+
+A reader finds either the file before or the file after, whatever happens in between. Knows neither batches nor
+what the values are compared with.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mpimport.fingerprint import Fingerprint
+from mpimport.mark import Ranges
+
+VERSION = 1
+_MARK = b'{"mpimport_checkpoint":'  # how each of our files begins, of whatever version
+_NEW = ".mpimport-new"  # added to the name of the file that is being written
+
+
+class SourceState(Struct, frozen=True):
+    """One source: what it looked like, and which of its records are settled.
+
+    `ended`: the bytes it had when it was read to its end, and the number after its last record; None before that.
+    """
+
+    path: str
+    name: str
+    fingerprint: Fingerprint
+    settled: Ranges = ()
+    ended: tuple[int, int] | None = None
+
+
+class RejectedFile(Struct, frozen=True):
+    """A rejected-events file: rejects of records that are not settled can only stand from `scan_from` on."""
+
+    scan_from: int
+    lines: int = 0
+
+
+class State(Struct, frozen=True):
+    """All that the next run has to know. `imported` and `rejected` are of settled batches only.
+
+    `account` tells projects apart whose number is not known; it is a digest. `rejects`: the rejected-events
+    files by their absolute path.
+    """
+
+    destination: str
+    account: str
+    settings: dict[str, str]
+    sources: tuple[SourceState, ...]
+    imported: int = 0
+    rejected: int = 0
+    rejects: dict[str, RejectedFile] = {}
+
+
+class _File(Struct, frozen=True):
+    mpimport_checkpoint: int
+    state: State
+
+
+class _AnyVersion(Struct):
+    mpimport_checkpoint: int
+
+
+class Unusable(Exception):
+    """The file is there, and is no checkpoint that can be used; the message says why. `ours`: mpimport wrote it."""
+
+    def __init__(self, message: str, *, ours: bool) -> None:
+        super().__init__(message)
+        self.ours = ours
+
+
+def name_of(destination: str, account: str, sources: tuple[str, ...]) -> str:
+    """Name the file of an import by where to and where from (absolute paths, in any order)."""
+    text = "\0".join((destination, account, *sorted(sources)))
+    return f"{sha256(text.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+
+
+def load(path: Path) -> State | None:
+    """Read a checkpoint; None when there is none. Raises Unusable."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unusable(f"cannot be read: {error.strerror or error}", ours=False) from error
+    ours = data.startswith(_MARK)
+    try:
+        version = msgspec.json.decode(data, type=_AnyVersion).mpimport_checkpoint
+        if version == VERSION:
+            return msgspec.json.decode(data, type=_File).state
+    except msgspec.MsgspecError as error:
+        raise Unusable("is damaged" if ours else "is no checkpoint", ours=ours or not data) from error
+    raise Unusable(f"was written by another version of mpimport (form {version}, not {VERSION})", ours=ours)
+
+
+def save(path: Path, state: State) -> None:
+    """Write a checkpoint in the place of what is there, and make sure that it survives a power cut. Raises OSError."""
+    new = path.with_name(path.name + _NEW)
+    with suppress(FileNotFoundError):
+        new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(_File(VERSION, state)))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make sure that a file, or what is in a folder, survives a power cut, where the system can do that."""
+    with suppress(OSError):  # no folder can be opened on Windows; what is gone needs none
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Take a checkpoint away, and what a run that was killed left of the next one. Raises OSError."""
+    for one in (path, path.with_name(path.name + _NEW)):
+        one.unlink(missing_ok=True)

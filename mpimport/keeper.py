@@ -1,0 +1,181 @@
+"""The checkpoint of a run that is under way: told of each batch that is settled, and written now and then.
+
+A file that cannot be written stops nothing: the one before it stays true, for what settled since is only done again.
+Knows neither senders nor what a batch holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from mpimport import checkpoint
+from mpimport.account import Summary
+from mpimport.checkpoint import RejectedFile, State
+from mpimport.mark import Range, add
+from mpimport.records import Reject, Span
+
+PERIOD_S = 1.0
+_SHARE = 20  # of the time at most one part in so many goes into writing, however slow the disk is
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps the state of a run at `path`; nothing is written before something is settled, or about to be.
+
+    `recorded`: source and number of rejects that stand in their file already, though their batch is not settled:
+    a run was killed between the two. They are not written a second time. The file itself is never cut back, for
+    somebody else may have added to it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        state: State,
+        *,
+        recorded: Collection[tuple[str, int]] = (),
+        earlier_files: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Go on from `state`. `earlier_files`: where earlier runs wrote rejects, as the user is told it."""
+        self.path = path
+        self.resumed = is_begun(state)
+        self.earlier_files = tuple(earlier_files)
+        self.imported_before = state.imported
+        self.rejected_before = state.rejected
+        self.trouble: str | None = None
+        self._state = state
+        self._settled = [source.settled for source in state.sources]
+        self._ended = [source.ended for source in state.sources]
+        self._recorded = set(recorded)
+        self._files = dict(state.rejects)
+        self._written: set[str] = set()  # files that got lines since the last save
+        self._frozen = False
+        self._begun = self.resumed
+        self._changed = False
+        self._clock = clock
+        self._due = clock()
+
+    def take_unrecorded(self, rejects: Sequence[Reject]) -> list[Reject]:
+        """Give the rejects that do not stand in their file yet; those that do are asked for once.
+
+        Before the first of all is written, it is written down where the file ended.
+        """
+        if rejects and not self._begun:
+            self.save()
+            self._begun = True
+        fresh = []
+        for reject in rejects:
+            place = (reject.source, reject.number)
+            if place in self._recorded:
+                self._recorded.discard(place)
+            else:
+                fresh.append(reject)
+        return fresh
+
+    def settled(self, spans: Iterable[Span], imported: int, rejected: Mapping[Path, int]) -> None:
+        """Take down that everything of a batch is stored or stands in a rejected-events file."""
+        for span in spans:
+            new = Range(span.first, span.next, span.offset)
+            self._settled[span.source] = add(self._settled[span.source], new)
+        for path, lines in rejected.items():
+            name = text_of(path)
+            before = self._files.get(name, RejectedFile(0))
+            self._files[name] = replace(before, lines=before.lines + lines)
+            self._written.add(name)
+        self._state = replace(
+            self._state,
+            imported=self._state.imported + imported,
+            rejected=self._state.rejected + sum(rejected.values()),
+        )
+        self._changed = self._begun = True
+        self.tick()
+
+    def not_recorded(self) -> None:
+        """Take down that some rejects of a batch may stand in a file, and others could not be written."""
+        self._frozen = True
+
+    def ended(self, source: int, nbytes: int, following: int) -> None:
+        """Take down that a source of so many bytes was read to its end, and the number after its last record."""
+        self._ended[source] = (nbytes, following)
+        self._changed = True
+
+    def tick(self) -> None:
+        """Write what is new, if it is time to."""
+        if self._changed and self._begun and self._clock() >= self._due:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is new; when that fails it is said once."""
+        began = self._clock()
+        self._state = replace(self._state, sources=self._sources(), rejects=self._rejects())
+        try:
+            checkpoint.save(self.path, self._state)
+            self._changed, self.trouble = False, None
+        except OSError as error:
+            if self.trouble is None:
+                _log.warning("%s: the checkpoint cannot be written: %s; the run goes on", self.path, _why(error))
+            self.trouble = f"{self.path}: the checkpoint could not be written ({_why(error)})"
+        now = self._clock()
+        self._due = now + max(PERIOD_S, _SHARE * (now - began))
+
+    def finish(self, *, done: bool) -> Path | None:
+        """Take the checkpoint away when everything is done, else write it; gives it when there is one."""
+        if not done and self._changed and self._begun:
+            self.save()
+        try:
+            if done:
+                checkpoint.remove(self.path)
+            return self.path if self.path.exists() else None
+        except OSError as error:
+            self.trouble = f"{self.path}: the checkpoint of this run, which is done, cannot be removed: {_why(error)}"
+        return None
+
+    def _sources(self) -> tuple[checkpoint.SourceState, ...]:
+        return tuple(
+            replace(source, settled=settled, ended=ended)
+            for source, settled, ended in zip(self._state.sources, self._settled, self._ended, strict=True)
+        )
+
+    def _rejects(self) -> dict[str, RejectedFile]:
+        """Say from where on rejects of what is not settled stand: behind all that is there, if nothing hangs over."""
+        for name in self._written:
+            checkpoint.sync(Path(name))
+            if not self._frozen and not self._recorded:
+                with suppress(OSError):
+                    self._files[name] = replace(self._files[name], scan_from=Path(name).stat().st_size)
+        self._written.clear()
+        return dict(self._files)
+
+
+def conclude(keeper: Keeper, summary: Summary) -> Summary:
+    """End a run: the checkpoint of an import that is done goes; else the summary says where the next run goes on."""
+    done = summary.exit_code in (0, 1) and not summary.undelivered
+    left = keeper.finish(done=done)
+    if keeper.trouble:
+        after = "" if done else ": the next run may send again what this one has sent, which is harmless"
+        summary = summary.with_notes(keeper.trouble + after)
+    return dataclasses.replace(summary, checkpoint=None if left is None else str(left))
+
+
+def is_begun(state: State) -> bool:
+    """Whether anything is settled, so that there is something to go on from."""
+    return any(source.settled for source in state.sources)
+
+
+def text_of(path: Path) -> str:
+    """Write a path for the checkpoint: absolute, and text whatever bytes it has."""
+    name = os.path.abspath(path)  # noqa: PTH100 - a symbolic link is kept: what it leads to may be another day's
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,46 @@
+"""Only one run of an import at a time: a lock that dies with its process. The only user of filelock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mpimport.errors import AlreadyRunning, UsageProblem
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock of a checkpoint. AlreadyRunning: another process has it; UsageProblem: there can be none."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, needed only with a checkpoint
+
+    place = path.with_name(f"{path.name}.lock")
+    if not path.parent.is_dir():
+        raise UsageProblem(word_unwritable(path, "there is no such folder"))
+    lock = FileLock(place, timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise AlreadyRunning(
+            f"another run of the same import is under way (it holds {place}); wait until it has ended. "
+            f"Nothing was sent."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise UsageProblem(word_unwritable(path, error)) from error
+    try:
+        yield
+    finally:
+        if os.name == "posix":
+            with suppress(OSError):
+                place.unlink()  # before the release: who waits for nothing cannot have it then
+        lock.release()
+
+
+def word_unwritable(path: Path, error: Exception | str) -> str:
+    """Say what to do when there is no place for a checkpoint."""
+    why = getattr(error, "strerror", None) or error
+    return (
+        f"the checkpoint cannot be kept at {path}: {why}; name another place with --checkpoint PATH, or do without "
+        f"with --no-checkpoint: then an interrupted run begins anew"
+    )

@@ -1,0 +1,294 @@
+"""Before a run: finds the checkpoint of the same import, makes sure that it is the same, and holds its lock.
+
+Whatever would make the rest of an import differ from its beginning is named and refused; what only says how fast it
+goes, or where rejects are written, may change. Knows neither click nor how events are sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from mpimport import checkpoint, fingerprint
+from mpimport.auth import Auth
+from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable
+from mpimport.continued import ContinuedInput
+from mpimport.errors import UsageProblem
+from mpimport.inputs import FileInput
+from mpimport.keeper import Keeper, is_begun, text_of
+from mpimport.lock import hold, word_unwritable
+from mpimport.mark import Ranges, covers, cut, is_whole
+from mpimport.plan import Input
+from mpimport.recorded import end_last_line, find_recorded
+from mpimport.same import account_of, destination_of, find_changes, lasting
+from mpimport.settings import Settings
+from mpimport.settle import rejected_paths
+
+_log = logging.getLogger(__name__)
+
+
+class Resumed(NamedTuple):
+    """What a run goes on with: the keeper of its checkpoint, or None, and the inputs without what is settled."""
+
+    keeper: Keeper | None
+    inputs: Sequence[Input]
+
+
+def resume(
+    settings: Settings,
+    inputs: Sequence[Input],
+    url: str,
+    auth: Auth,
+    stack: ExitStack,
+    clock: Callable[[], float] = time.monotonic,
+) -> Resumed:
+    """Go on where an earlier run of the same import stopped; `stack` holds the lock until the run has ended.
+
+    Raises UsageProblem, before anything is sent, when the import is not the same any more, or no checkpoint can be
+    kept; AlreadyRunning when another process is at it.
+    """
+    files = [source for source in inputs if isinstance(source, FileInput) and source.resumable]
+    if not _is_kept(settings, whole=len(files) == len(inputs)):
+        return Resumed(None, inputs)
+    new = State(
+        destination=destination_of(auth, url, sandbox=settings.run.sandbox),
+        account=account_of(auth),
+        settings=lasting(settings),
+        sources=tuple(_look_at(source) for source in files),
+    )
+    path, old = _find(settings, new, stack)
+    if old is None:
+        return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
+    problems = [*find_changes(old, new), *_changed_sources(old, files)]
+    if problems and not is_begun(old):  # it was killed at its first reject: nothing hangs on it
+        return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
+    if problems:
+        raise UsageProblem(
+            *problems,
+            f"so this does not go on with the import that was begun (its checkpoint is {path}): put back what was "
+            f"changed and run it again, or begin anew with --restart",
+        )
+    state, going_on = _join(old, new, files)
+    if is_begun(old):
+        _log.info(
+            "going on with an import: %s events were imported before, %s rejected (--restart begins anew); %s",
+            f"{old.imported:,}",
+            f"{old.rejected:,}",
+            path,
+        )
+    earlier, recorded = _find_rejects(old, state, files, settings)
+    return Resumed(Keeper(path, state, recorded=recorded, earlier_files=earlier, clock=clock), going_on)
+
+
+def _is_kept(settings: Settings, *, whole: bool) -> bool:
+    run = settings.run
+    if run.dry_run or not run.keeps_checkpoint:
+        return False
+    if not whole:
+        level = logging.WARNING if run.checkpoint else logging.DEBUG
+        _log.log(level, "no checkpoint is kept: a source can be read only once, so no run could go on from it")
+        return False
+    return not run.sandbox or run.checkpoint is not None  # a sandbox is gone with what it holds
+
+
+def _look_at(source: FileInput) -> SourceState:
+    path = _path(source)
+    try:
+        return SourceState(text_of(path), text_of_name(source.name), fingerprint.take(path))
+    except OSError as error:
+        raise UsageProblem(f"{source.name}: cannot be read: {error.strerror or error}") from error
+
+
+def _path(source: FileInput) -> Path:
+    assert source.path is not None  # a regular file has one
+    return source.path
+
+
+def text_of_name(name: str) -> str:
+    """Write the name of a source as the rejected-events file does."""
+    return name.encode(errors="replace").decode()
+
+
+def state_folder() -> Path:
+    """Give the folder for checkpoints: where the user's system keeps what programs remember."""
+    from platformdirs import user_state_path  # noqa: PLC0415  needed only with a checkpoint
+
+    return user_state_path("mpimport", appauthor=False)
+
+
+def _find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State | None]:
+    """Find the checkpoint and hold its lock; None where there is nothing to go on from."""
+    own = {source.path for source in new.sources}
+    others: list[tuple[Path, State]] = []
+    if settings.run.checkpoint is not None:
+        path = Path(settings.run.checkpoint)
+    else:
+        path = _make_folder() / checkpoint.name_of(new.destination, new.account, tuple(own))
+        others = [] if path.exists() else list(_find_overlapping(path.parent, new))
+        if len(others) == 1 and not _lacking(others[0][1], own):
+            path, others = others[0][0], []  # a glob that meets more files than before
+    stack.enter_context(hold(path))
+    if others and not settings.run.restart:
+        raise UsageProblem(*(_word_overlap(other, old, own) for other, old in others))
+    for other, _ in others:
+        with ExitStack() as briefly:
+            briefly.enter_context(hold(other))
+            _remove(other)
+    if settings.run.restart:
+        _forget(path, named=settings.run.checkpoint is not None)
+        return path, None
+    try:
+        old = checkpoint.load(path)
+    except Unusable as unusable:
+        instead = "begin anew with --restart" if unusable.ours or not settings.run.checkpoint else "name another file"
+        raise UsageProblem(f"{path}: the checkpoint {unusable}; {instead}") from unusable
+    return path, old
+
+
+def _make_folder() -> Path:
+    folder = state_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageProblem(word_unwritable(folder, error)) from error
+    return folder
+
+
+def _find_overlapping(folder: Path, new: State) -> Iterator[tuple[Path, State]]:
+    """Find checkpoints of other imports to the same destination that some of the sources are part of."""
+    own = {source.path for source in new.sources}
+    for path in sorted(folder.glob("*.json")):
+        with suppress(Unusable):
+            old = checkpoint.load(path)
+            same = old is not None and (old.destination, old.account) == (new.destination, new.account)
+            if old is not None and same and is_begun(old) and any(source.path in own for source in old.sources):
+                yield path, old
+
+
+def _lacking(old: State, own: Collection[str]) -> list[SourceState]:
+    """List the sources that an import had, does not have now, and is not done with."""
+    return [one for one in old.sources if one.path not in own and not _is_done(one)]
+
+
+def _word_overlap(path: Path, old: State, own: Collection[str]) -> str:
+    shared = next(source.name for source in old.sources if source.path in own)
+    all_of_it = ", ".join(source.name for source in old.sources[:5]) + (" ..." if len(old.sources) > 5 else "")
+    return (
+        f"{shared}: an import of {all_of_it} that is not finished has a part of it (its checkpoint is {path}): "
+        f"run that again to finish it, or begin anew with --restart, which forgets it"
+    )
+
+
+def _forget(path: Path, *, named: bool) -> None:
+    """Take away a checkpoint, whatever state it is in; but never a file that is none."""
+    try:
+        checkpoint.load(path)
+    except Unusable as unusable:
+        if named and not unusable.ours:
+            raise UsageProblem(f"--checkpoint {path}: {unusable}; name another file") from unusable
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        checkpoint.remove(path)
+    except OSError as error:
+        raise UsageProblem(word_unwritable(path, error)) from error
+
+
+def _changed_sources(old: State, files: Sequence[FileInput]) -> Iterator[str]:
+    """Tell of every source that is not what it was, or is not there any more."""
+    now = {text_of(_path(source)): source for source in files}
+    for before in _lacking(old, now):
+        yield f"{before.name}: is not among the sources any more, and was not imported to its end"
+    for before in old.sources:
+        source = now.get(before.path)
+        if source is not None and before.settled:
+            try:
+                difference = fingerprint.find_difference(_path(source), before.fingerprint)
+                if difference is None and _place(before) > _path(source).stat().st_size:
+                    difference = "it is shorter than what was read of it"
+            except OSError as error:
+                difference = f"it cannot be read: {error.strerror or error}"
+            if difference:
+                yield f"{source.name}: has changed since it was begun: {difference}"
+
+
+def _place(before: SourceState) -> int:
+    """Give how many bytes of a file were surely read."""
+    return max((one.offset or 0 for one in before.settled), default=0)
+
+
+def _is_done(source: SourceState) -> bool:
+    return source.ended is not None and is_whole(source.settled, source.ended[1])
+
+
+def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Sequence[Input]]:
+    """Give the state to go on from, and the inputs without what is settled."""
+    known = {source.path: source for source in old.sources}
+    sources: list[SourceState] = []
+    inputs: list[Input] = []
+    for now, source in zip(new.sources, files, strict=True):
+        before = known.get(now.path)
+        if before is None or not before.settled:
+            sources.append(now)
+            inputs.append(source)
+            continue
+        size = now.fingerprint.size
+        settled = _without_open_line(before, _path(source), size)
+        sources.append(SourceState(now.path, now.name, now.fingerprint, settled, before.ended))
+        done = _is_done(before) and before.ended is not None and before.ended[0] == size
+        inputs.append(ContinuedInput(source, settled, done=done))
+        if size > before.fingerprint.size:
+            _log.info("%s: has grown from %s to %s bytes", source.name, f"{before.fingerprint.size:,}", f"{size:,}")
+    return replace(old, sources=tuple(sources)), inputs
+
+
+def _without_open_line(before: SourceState, path: Path, size: int) -> Ranges:
+    """Give what is settled, but not a last line that was still being written when it was read: it has grown since."""
+    ends = [(one.offset, one.next) for one in before.settled if one.offset is not None]
+    settled = before.settled
+    for nbytes, following in ends if before.ended is None else [before.ended]:
+        if nbytes < size and not fingerprint.ends_a_line(path, nbytes):
+            settled = cut(settled, following - 1)
+    return settled
+
+
+def _find_rejects(
+    old: State, state: State, files: Sequence[FileInput], settings: Settings
+) -> tuple[Sequence[str], set[tuple[str, int]]]:
+    """Find the files that earlier runs wrote rejects to, and the rejects in them of records that are not settled."""
+    path_of = rejected_paths(settings.run.rejected)
+    here = {text_of(place): place for place in map(path_of, [source.name for source in files])}
+    earlier = {name: str(here.get(name, name)) for name, file in old.rejects.items() if file.lines}
+    numbers = {now.path: number for number, now in enumerate(state.sources)}
+    names_now = {one.name: numbers[one.path] for one in (*old.sources, *state.sources) if one.path in numbers}
+    recorded: set[tuple[str, int]] = set()
+    for name in dict.fromkeys((*old.rejects, *here)):
+        file = here.get(name, Path(name))
+        scan_from = old.rejects.get(name, RejectedFile(0)).scan_from
+        if name in old.rejects and not file.exists() and old.rejects[name].lines:
+            _log.warning("%s: is gone; what is rejected from now on is written to a new file", earlier[name])
+        end_last_line(file, scan_from, names_now)
+        for source, number in find_recorded(file, scan_from):
+            index = names_now.get(source)
+            if index is not None and not covers(state.sources[index].settled, number):
+                recorded.add((files[index].name, number))
+    return tuple(earlier.values()), recorded
+
+
+def _with_rejects(state: State, settings: Settings) -> State:
+    """Note how long the rejected-events files are that are there already: none of their lines is of this import."""
+    path_of = rejected_paths(settings.run.rejected)
+    rejects = {}
+    for source in state.sources:
+        path = path_of(source.name)
+        with suppress(OSError):
+            rejects[text_of(path)] = RejectedFile(path.stat().st_size)
+    return replace(state, rejects=rejects)
