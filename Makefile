@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format bench fuzz soak check build clean
+.PHONY: help demo test strangers lint audit format bench fuzz soak check build clean
 
 help: ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,8 +21,11 @@ demo: $(READY) ## Import the examples into the built-in stand-in of the API
 	$(BIN)/mpimport examples/shop.ndjson examples/signups.json examples/orders.csv examples/sessions.tsv \
 	  examples/pageviews.ndjson.gz examples/flat.ndjson examples/export.json --sandbox --rejected .demo/rejected.ndjson
 
-test: $(READY) ## Run the tests
+test: $(READY) strangers ## Run the tests
 	$(BIN)/python -m pytest -n 2
+
+strangers: ## Install the clients of others that the tests run against the sandbox
+	@$(PYTHON) tests/strangers/install.py .strangers
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -53,5 +56,5 @@ build: $(READY) ## Build the wheel and the source archive
 	$(BIN)/python -m build --outdir dist .
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .strangers .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

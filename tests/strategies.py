@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from io import BytesIO
 from random import Random
 from typing import Any, TypeAlias
@@ -252,8 +252,11 @@ def exact(text: bytes) -> Any:
     return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_refuse, object_pairs_hook=_once)
 
 
-def _number(text: str) -> tuple[str, Decimal]:
-    return "number", Decimal(text)
+def _number(text: str) -> tuple[str, Decimal | str]:
+    try:
+        return "number", Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits: equal only to itself
+        return "number", text
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 
 from mpimport.sandbox.config import FAULT_KINDS, SandboxConfig, is_fault_kind
 from mpimport.sandbox.server import Sandbox
+from mpimport.sandbox.store import FileProblem
 
 _SECRETS = {"secret": "MP_SECRET", "api_secret": "MP_API_SECRET", "token": "MP_TOKEN"}
 _NAMES = {"username": "MP_USERNAME", "project_id": "MP_PROJECT_ID"}
@@ -34,6 +35,10 @@ def _read_faults(
         except ValueError as error:
             raise click.BadParameter(f"{value!r} has no probability: such as {kind}:0.1") from error
     return tuple(faults)
+
+
+class _FileProblem(click.ClickException):
+    exit_code = 2
 
 
 class _CannotListen(click.ClickException):
@@ -58,6 +63,12 @@ class _CannotListen(click.ClickException):
 @click.option("--seed", default=0, help="Seed of the faults.")
 @click.option("--max-request-bytes", metavar="N", default=10 * 1024 * 1024, help="Uncompressed; more is 413.")
 @click.option("--keep-events", metavar="N", default=1_000_000, help="Events kept for GET /events.")
+@click.option(
+    "--store",
+    metavar="FILE.db",
+    type=click.Path(dir_okay=False, allow_dash=False, path_type=Path),
+    help="Keep everything in this SQLite file, and go on from what it holds.",
+)
 @click.option("--project-id", metavar="ID", help="Let in only this project.")
 @click.option("--username", metavar="NAME", help="Let in only this service account.")
 @click.option("--secret-file", type=_SECRET_FILE, help="File with the service account's secret to let in.")
@@ -72,7 +83,8 @@ def main(port: int, *, check_credentials: bool, **options: Any) -> None:
     """Run a local stand-in of the ingestion API, on 127.0.0.1 only.
 
     By default it lets in any credentials. No option takes a secret's value: secrets come from files,
-    or with --check-credentials from the environment. GET /stats and GET /events show what arrived.
+    or with --check-credentials from the environment. A web browser shows what arrived; so do GET /stats, /events,
+    /profiles and /refused.
     """
     files = {name: options.pop(f"{name}_file") for name in _SECRETS}
     options |= {name: _read_secret(path) for name, path in files.items() if path is not None}
@@ -94,6 +106,8 @@ def _serve(config: SandboxConfig, port: int) -> None:
             click.echo(_welcome(sandbox.url), err=True)
             while not stop.wait(60):  # an endless wait cannot be interrupted on Windows
                 pass
+    except FileProblem as problem:
+        raise _FileProblem(str(problem)) from problem
     except OSError as error:
         raise _CannotListen(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; try --port 0") from error
     click.echo(_summary(sandbox.stats()), err=True)
@@ -121,7 +135,7 @@ def _add_environment(options: dict[str, Any], environment: Mapping[str, str]) ->
 def _welcome(url: str) -> str:
     return (
         f"mpimport-sandbox: listening on {url}; try: MP_SECRET=any mpimport events.ndjson --url {url}"
-        f" --project-id 1 --username any; look: curl {url}/stats; stop: Ctrl-C"
+        f" --project-id 1 --username any; look: open {url} in a web browser, or curl {url}/stats; stop: Ctrl-C"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 FAULT_KINDS = ("reset", "reset-after", "cut", "html", "garbage", "slow")
 """The faults beside plain HTTP statuses; `faults` says what each of them does."""
@@ -18,8 +19,9 @@ class SandboxConfig:
     `project_id` must be matched wherever a request names a project. `faults` are (kind, probability): a
     status from 400 to 599 or one of `FAULT_KINDS`, at most one of them a request. A rate limit of 0 is off.
     `keep_events` bounds what `GET /events` can show; deduplication and counting go on beyond it, at some
-    hundred bytes of memory for each further event. `now` is the wall clock (seconds since the epoch)
-    that event times are held against, `monotonic` the clock of the rate limit.
+    hundred bytes of memory for each further event. `store` is an SQLite file that keeps all of them instead.
+    `now` is the wall clock (seconds since the epoch) that event times are held against, `monotonic` the clock of
+    the rate limit.
     """
 
     username: str | None = None
@@ -38,6 +40,7 @@ class SandboxConfig:
     slow_s: float = 1.0
     latency_s: float = 0.0
     keep_events: int = 1_000_000
+    store: Path | None = None
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
 

@@ -8,6 +8,7 @@ from mpimport.sandbox import reply
 from mpimport.sandbox.auth import is_allowed
 from mpimport.sandbox.config import SandboxConfig
 from mpimport.sandbox.decode import Decoder, Malformed, TooLarge, inflate
+from mpimport.sandbox.form import FORM, read_form
 from mpimport.sandbox.intake import Intake
 from mpimport.sandbox.limiter import RollingLimit
 from mpimport.sandbox.reply import Reply
@@ -47,6 +48,8 @@ class ImportEndpoint:
     With `strict=1` the failed events are listed and the good ones are stored all the same. Without
     it the reply is 200 and failed events are dropped silently; `num_records_imported` then says how
     many were not. Events under `$ignore` count as imported: they are dropped silently too.
+
+    The vendor's client for Python posts a form, and expects the reply of /track to it.
     """
 
     def __init__(self, config: SandboxConfig, store: Store, limit: RollingLimit) -> None:
@@ -58,14 +61,18 @@ class ImportEndpoint:
         """Refuse a request for what stands before its body, or return None."""
         if not is_allowed(self._config, head.authorization, head.project_id):
             return reply.unauthorized()
-        if head.content_type not in (_JSON, _NDJSON):
+        if head.content_type not in (_JSON, _NDJSON, FORM):
             return reply.error(415, f"Content-Type must be {_JSON} or {_NDJSON}")
         return None
 
     def answer(self, head: Head, wire: bytes) -> Reply:
         """Take in the events of a request whose head was not refused."""
+        verbose = head.verbose
         try:
             body = unpack(head, wire, self._config, self._store)
+            if head.content_type == FORM:
+                form = read_form(body)
+                body, verbose = form.data, verbose or form.verbose
             intake = self._examine(head, body)
         except TooLarge:
             return reply.too_large(self._config.max_request_bytes)
@@ -73,9 +80,11 @@ class ImportEndpoint:
             return reply.error(400, str(error))
         if not self._limit.admit(intake.count, len(body)):
             return reply.rate_limited()
-        count = self._store.commit(intake)
+        count = self._store.commit(intake, "/import")
         if head.strict and intake.failed_records:
             return reply.some_failed(intake.failed_records, count)
+        if head.content_type == FORM and not head.strict:  # "1: one or more objects provided are valid"
+            return reply.tracked(None if count else intake.first_problem, verbose=verbose)
         return reply.imported(count)
 
     def _examine(self, head: Head, body: bytes) -> Intake:
@@ -83,7 +92,8 @@ class ImportEndpoint:
             raise Malformed("request body is empty")
         decoder = Decoder()
         events = decoder.lines(body) if head.content_type == _NDJSON else decoder.array(body)
-        intake = Intake(round(self._config.now() * 1000))
+        # A form's events say whose they are, as those of /track do.
+        intake = Intake(round(self._config.now() * 1000), without="token" if head.content_type == FORM else None)
         try:
             if not intake.add_all(events, max_events=self._config.max_events):
                 raise Malformed(f"request exceeds max limit of {self._config.max_events} events")

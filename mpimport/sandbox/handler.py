@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import sys
@@ -15,20 +14,14 @@ from mpimport.sandbox import reply
 from mpimport.sandbox.decode import Malformed, TooLarge
 from mpimport.sandbox.endpoint import Head
 from mpimport.sandbox.reply import Reply
+from mpimport.sandbox.store import FileProblem
+from mpimport.sandbox.views import VIEWS, Look, Stream, View
 from mpimport.sandbox.wire import Body
 
 if TYPE_CHECKING:
     from mpimport.sandbox.server import Server
 
 _DRAIN_BYTES = 1 << 26  # a refused body is read away up to here, so that its sender sees the reply
-_BLOCK_EVENTS = 1000
-_GUIDE = b"""A local stand-in of the ingestion API. It holds what was imported until it stops.
-
-POST /import, POST /track          the API itself
-GET  /stats                        counters, as JSON
-GET  /events?limit=100&offset=0    stored events, as a JSON array
-GET  /events?format=ndjson         the same, one on each line
-"""
 # struct linger {on, 0 s}: closing sends a reset. Windows has shorts in it.
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -87,27 +80,35 @@ class Handler(BaseHTTPRequestHandler):
             url = urlsplit(self.path)
         except ValueError as error:  # such as half an IPv6 address
             raise Malformed("the request names no valid path") from error
-        query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-        endpoint = self.server.endpoints.get(url.path)
-        method = "POST" if endpoint else {"/events": "GET", "/stats": "GET", "/": "GET"}.get(url.path)
-        if method is None:
-            self._reply(reply.error(404, f"unknown path: {url.path[:200]}"))
+        # The documentation names /engage#profile-set and the like; some clients send it all, with the query behind.
+        asked = url.query or url.fragment.partition("?")[2]
+        query = {name: values[-1] for name, values in parse_qs(asked, keep_blank_values=True).items()}
+        path = url.path
+        endpoint, view = self.server.endpoints.get(path), VIEWS.get(path)
+        method = "POST" if endpoint else "GET"
+        if endpoint is None and view is None:
+            self._reply(reply.error(404, f"unknown path: {path[:200]}"))
         elif self.command != method:
-            self._reply(reply.error(405, f"{url.path} takes {method} only", Allow=method))
+            self._reply(reply.error(405, f"{path} takes {method} only", Allow=method))
         elif endpoint:
-            self._take_in(endpoint, query)
-        elif url.path == "/events":
-            self._events(query)
-        elif url.path == "/stats":
-            self._reply(Reply(200, json.dumps(self.server.store.stats(), indent=1).encode() + b"\n"))
-        else:
-            self._reply(Reply(200, _GUIDE, "text/plain; charset=utf-8"))
+            self._take_in(path, endpoint, query)
+        elif view:
+            self._show(view, Look(query, self.headers.get("Accept", "")))
 
-    def _take_in(self, endpoint: Endpoint, query: dict[str, str]) -> None:
+    def _show(self, view: View, look: Look) -> None:
+        answer = view(self.server.store, look)
+        if isinstance(answer, Stream):
+            self._stream(answer.content_type, answer.parts)
+        else:
+            self._reply(answer)
+
+    def _take_in(self, path: str, endpoint: Endpoint, query: dict[str, str]) -> None:
         fault = self.server.faults.draw()
         self.server.store.begin(fault)
         try:
             answer = self._answer(endpoint, self._head(query), fault)
+            if answer and answer.refusal:
+                self.server.store.refuse_request(path, answer.refusal)
             delay_s = self.server.config.latency_s + (self.server.config.slow_s if fault == "slow" else 0)
             if delay_s and self.server.stopping.wait(delay_s):
                 self.close_connection = True
@@ -139,7 +140,11 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if fault is not None and before:
             return reply.injected(fault, self.server.config.max_request_bytes)
-        answer = endpoint.answer(head, wire)
+        try:
+            answer = endpoint.answer(head, wire)
+        except FileProblem as problem:
+            self.server.store.count("internal_errors")
+            return reply.failed(str(problem))
         return None if fault == "reset-after" else answer
 
     def _head(self, query: dict[str, str]) -> Head:
@@ -151,28 +156,6 @@ class Handler(BaseHTTPRequestHandler):
             project_id=query.get("project_id"),
             authorization=self.headers.get("Authorization"),
         )
-
-    def _events(self, query: dict[str, str]) -> None:
-        limit, offset = query.get("limit", "100"), query.get("offset", "0")
-        layout = query.get("format", "json")
-        numbers_ok = all(text.isascii() and text.isdigit() and len(text) < 16 for text in (limit, offset))
-        if not numbers_ok or layout not in ("json", "ndjson"):
-            self._reply(reply.error(400, "limit and offset must be whole numbers, format json or ndjson"))
-            return
-        blocks = self._event_blocks(int(offset), int(limit))
-        if layout == "ndjson":
-            self._stream("application/x-ndjson", (b"\n".join(block) + b"\n" for block in blocks))
-        else:
-            self._stream("application/json", _as_array(blocks))
-
-    def _event_blocks(self, offset: int, limit: int) -> Iterator[list[bytes]]:
-        while limit > 0:
-            block = self.server.store.texts(offset, min(limit, _BLOCK_EVENTS))
-            if not block:
-                return
-            yield block
-            offset += len(block)
-            limit -= len(block)
 
     def _read(self, max_bytes: int) -> bytes:
         assert self._body is not None
@@ -236,6 +219,7 @@ class Handler(BaseHTTPRequestHandler):
     def _begin(self, status: int, content_type: str) -> None:
         self.send_response(status, reply.phrase(status))
         self.send_header("Content-Type", content_type)
+        self.send_header("X-Content-Type-Options", "nosniff")  # events are no page, whatever is in them
 
 
 def _refuse_encoding(head: Head) -> Reply | None:
@@ -253,11 +237,3 @@ def _max_wire_bytes(head: Head, limit: int) -> int:
 def reset_on_close(connection: socket.socket) -> None:
     """Make the closing of a connection a reset instead of an orderly end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-
-
-def _as_array(blocks: Iterator[list[bytes]]) -> Iterator[bytes]:
-    before = b"["
-    for block in blocks:
-        yield before + b",\n".join(block)
-        before = b",\n"
-    yield b"]\n" if before != b"[" else b"[]\n"

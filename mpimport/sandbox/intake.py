@@ -8,20 +8,46 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mpimport.sandbox.rules import MAX_STRING_CHARS, Failure, examine, identity, to_ms
 
+MAX_REFUSED_BYTES = 16_384  # kept of what was refused: enough to see what it was
+
 
 class Item(NamedTuple):
-    """A good event: its name, the digest of what makes it a duplicate, and its JSON as stored."""
+    """A good event: its name, the digest of what makes it a duplicate, its JSON as stored, and parts of it."""
 
     name: str
     digest: bytes
     text: bytes
+    time_ms: int
+    distinct_id: str
+    insert_id: str
+
+
+class Refused(NamedTuple):
+    """An event or update that breaks rules, or with no `position` a whole request: why, and what it was."""
+
+    position: int | None
+    insert_id: str
+    reasons: tuple[str, ...]
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one request adds. A profile is its id and its JSON, or None when it is deleted."""
+
+    arrival_ms: int
+    endpoint: str
+    items: list[Item] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    profiles: list[tuple[str, bytes | None]] = field(default_factory=list)
 
 
 class Intake:
@@ -34,6 +60,7 @@ class Intake:
         self.count = 0
         self.items: list[Item] = []
         self.failed_records: list[dict[str, Any]] = []
+        self.refused: list[Refused] = []
         self.refused_reasons: Counter[str] = Counter()
         self.ignored = 0
         self.geolocated = 0
@@ -56,11 +83,11 @@ class Intake:
     def _add(self, text: bytes, event: Any) -> None:
         failures, long_strings = examine(event, size=len(text), now_ms=self._now_ms, max_age_ms=self._max_age_ms)
         if failures:
-            self._refuse(event, failures[0])
+            self._refuse(text, event, failures)
             return
         if self._without is not None:
             event["properties"].pop(self._without, None)
-            text = without(text, self._without) or _encode(event) or text
+            text = without(text, self._without) or encode(event) or text
         properties = event["properties"]
         if properties.get("$ignore") is True:
             self.ignored += 1
@@ -76,20 +103,34 @@ class Intake:
             self.time_overwritten += 1
             event = {**event, "properties": {**properties, "time": self._now_ms}}
         if long_strings or time_ms > self._now_ms:
-            text = _encode(event) or text
-        self.items.append(Item(event["event"], _digest(event["event"], time_ms, properties), text))
+            text = encode(event) or text
+        distinct_id, insert_id = identity(properties), properties["$insert_id"]
+        digest = _digest(event["event"], time_ms, distinct_id, insert_id)
+        self.items.append(Item(event["event"], digest, text, min(time_ms, self._now_ms), distinct_id, insert_id))
 
-    def _refuse(self, event: Any, failure: Failure) -> None:
+    @property
+    def first_problem(self) -> str | None:
+        """What is wrong with the first event that failed."""
+        return self.failed_records[0]["message"] if self.failed_records else None
+
+    def _refuse(self, text: bytes, event: Any, failures: Sequence[Failure]) -> None:
         """List an event once, under the first rule that it breaks."""
+        failure, insert_id = failures[0], _insert_id(event)
         self.refused_reasons[failure.message] += 1
         self.failed_records.append(
             {
                 "index": self.count,
-                "$insert_id": _insert_id(event),
+                "$insert_id": insert_id,
                 "field": failure.field,
                 "message": failure.message,
             }
         )
+        properties = event.get("properties") if isinstance(event, dict) else None
+        if self._without is not None and isinstance(properties, dict):
+            kept = {name: value for name, value in properties.items() if name != self._without}
+            text = encode({**event, "properties": kept}) or b""
+        reasons = tuple(one.message for one in failures)
+        self.refused.append(Refused(self.count, insert_id, reasons, text[:MAX_REFUSED_BYTES]))
 
 
 def truncated(value: Any) -> Any:
@@ -123,14 +164,13 @@ def without(text: bytes, name: str) -> bytes | None:
     return msgspec.json.encode(pieces)
 
 
-def _digest(name: str, time_ms: int, properties: dict[str, Any]) -> bytes:
+def _digest(name: str, time_ms: int, distinct_id: str, insert_id: str) -> bytes:
     """Hash (event, time, distinct_id, $insert_id): what the API's documentation calls a duplicate.
 
     The time is the one that was sent, even where the arrival time is stored: a retry stays a duplicate.
     """
-    distinct_id = identity(properties)
     # With its lengths in front the text cannot mean two things, whatever the names hold.
-    key = f"{len(name)} {len(distinct_id)} {time_ms} {name}{distinct_id}{properties['$insert_id']}"
+    key = f"{len(name)} {len(distinct_id)} {time_ms} {name}{distinct_id}{insert_id}"
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -141,8 +181,8 @@ def _insert_id(event: Any) -> str:
     return insert_id[:MAX_STRING_CHARS] if isinstance(insert_id, str) else ""
 
 
-def _encode(event: Any) -> bytes | None:
-    """Return an event that was changed as JSON, or None when it has a number like 1e400."""
+def encode(event: Any) -> bytes | None:
+    """Return an event that was changed, or an update, as JSON, or None when it has a number like 1e400."""
     try:
         # Escaped: a lone surrogate has no other way into UTF-8.
         return json.dumps(event, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # Spelt out: the names of some statuses differ between versions of Python.
@@ -31,12 +31,13 @@ _SOME_FAILED = "some data points in the request failed validation"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply but for the headers that every reply has."""
+    """A whole reply but for the headers that every reply has; `refusal` says why nothing of the request counted."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    refusal: str | None = None
 
 
 def phrase(status: int) -> str:
@@ -64,15 +65,21 @@ def some_failed(failed_records: Sequence[Mapping[str, Any]], count: int) -> Repl
 
 
 def tracked(problem: str | None, *, verbose: bool, status: int = 200) -> Reply:
-    """Answer a request to /track: all of it is stored, or, because of a problem, nothing."""
+    """Answer a request to /track or /engage: all of it is stored, or, because of a problem in it, nothing."""
     if not verbose:
         return _json(status, int(problem is None))
     return _json(status, {"status": int(problem is None), "error": problem})
 
 
+def not_tracked(problem: str, *, verbose: bool, status: int = 200) -> Reply:
+    """Refuse a request to /track or /engage before its records are looked at."""
+    return replace(tracked(problem, verbose=verbose, status=status), refusal=problem)
+
+
 def error(status: int, message: str, **headers: str) -> Reply:
     """Refuse the whole request."""
-    return _json(status, {"code": status, "error": message, "status": phrase(status)}, headers)
+    answer = _json(status, {"code": status, "error": message, "status": phrase(status)}, headers)
+    return replace(answer, refusal=message)
 
 
 def unauthorized() -> Reply:
@@ -87,7 +94,12 @@ def too_large(max_bytes: int) -> Reply:
 
 def rate_limited() -> Reply:
     """Ask for a pause."""
-    return error(429, _RATE_LIMITED)
+    return replace(error(429, _RATE_LIMITED), refusal=None)
+
+
+def failed(message: str) -> Reply:
+    """Say that the sandbox itself has failed."""
+    return replace(error(500, message), refusal=None)
 
 
 def injected(kind: str, max_bytes: int) -> Reply:
@@ -98,7 +110,7 @@ def injected(kind: str, max_bytes: int) -> Reply:
         page = b"<!doctype html><title>Welcome</title><p>This is not the API.</p>\n"
         return Reply(200, page, "text/html; charset=utf-8")
     documented = {"401": unauthorized(), "413": too_large(max_bytes), "429": rate_limited()}
-    return documented.get(kind) or error(int(kind), "injected fault")
+    return replace(documented.get(kind) or error(int(kind), "injected fault"), refusal=None)
 
 
 def _json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Reply:

@@ -11,16 +11,21 @@ import socketserver
 import sys
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpimport.sandbox.config import SandboxConfig
 from mpimport.sandbox.endpoint import ImportEndpoint
+from mpimport.sandbox.engage import EngageEndpoint
 from mpimport.sandbox.faults import Faults
 from mpimport.sandbox.handler import Endpoint, Handler, reset_on_close
 from mpimport.sandbox.limiter import RollingLimit
-from mpimport.sandbox.store import Store
+from mpimport.sandbox.store import FileProblem, Store
 from mpimport.sandbox.track import TrackEndpoint
+
+if TYPE_CHECKING:
+    from mpimport.sandbox.database import Database
 
 _log = logging.getLogger(__name__)
 
@@ -32,22 +37,33 @@ _STOP_S = 2.0  # how long a stop waits for requests that are being answered
 class Sandbox:
     """A local stand-in of the ingestion API, running for as long as it is entered as a context.
 
-    It serves `POST /import` and `POST /track`, and `GET /stats` and `GET /events` to look at what arrived; what it
+    It serves `POST /import`, `POST /track` and `POST /engage`, and `views` to look at what arrived; what it
     holds can be asked for after its end, too. `port` 0 takes any free port. Leaving the context
     closes kept-alive connections without waiting for their clients.
+
+    Where the configuration names a file, entering and leaving may raise `FileProblem`.
     """
 
     def __init__(self, config: SandboxConfig | None = None, port: int = 0) -> None:
         self._config = config or SandboxConfig()
         self._port = port
-        self._store = Store(self._config.keep_events)
+        self._database: Database | None = None
+        self._store = Store(self._config.keep_events, now=self._config.now)
         self._faults = Faults(self._config.faults, self._config.seed)
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Sandbox:  # noqa: PYI034 - typing.Self is newer than Python 3.10
         """Start to listen; raise OSError when the port is taken."""
-        self._server = Server(self._port, self._config, self._store, self._faults)
+        if self._config.store:
+            self._database = _open(self._config.store)
+        try:
+            if self._database:
+                self._store = Store(self._config.keep_events, database=self._database, now=self._config.now)
+            self._server = Server(self._port, self._config, self._store, self._faults)
+        except BaseException:
+            self._close_file()
+            raise
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="sandbox", daemon=True)
         self._thread.start()
@@ -64,6 +80,11 @@ class Sandbox:
         assert self._thread is not None
         self._server.stop()
         self._thread.join()
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._database:
+            self._database.close()
 
     @property
     def url(self) -> str:
@@ -76,8 +97,23 @@ class Sandbox:
 
     def events(self, *, offset: int = 0, limit: int = sys.maxsize) -> list[dict[str, Any]]:
         """Return stored events, decoded, in the order of their arrival."""
-        texts = self._store.texts(offset, limit)
-        return [json.loads(text) for text in texts]
+        return [json.loads(text) for text in self._store.texts(offset, limit)]
+
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """Return the properties of each user profile."""
+        return {one["$distinct_id"]: one["$properties"] for one in self._store.profiles()}
+
+    def refused(self) -> list[dict[str, Any]]:
+        """Return what was refused lately, the latest first: what `GET /refused` shows."""
+        return self._store.refused()
+
+
+def _open(path: Path) -> Database:
+    try:
+        from mpimport.sandbox.database import Database  # noqa: PLC0415  not every Python has sqlite3
+    except ImportError as error:
+        raise FileProblem(f"{path} cannot be used: this Python has no sqlite3") from error
+    return Database(path)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -95,9 +131,13 @@ class Server(socketserver.ThreadingTCPServer):
         limit = RollingLimit(
             config.max_events_per_window, config.max_bytes_per_window, config.window_s, config.monotonic
         )
+        track, engage = TrackEndpoint(config, store, limit), EngageEndpoint(config, store, limit)
         self.endpoints: dict[str, Endpoint] = {
             "/import": ImportEndpoint(config, store, limit),
-            "/track": TrackEndpoint(config, store, limit),
+            "/track": track,
+            "/track/": track,  # so the vendor's client for browsers writes them
+            "/engage": engage,
+            "/engage/": engage,
         }
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 from mpimport.sandbox import reply
 from mpimport.sandbox.auth import is_token
 from mpimport.sandbox.config import SandboxConfig
 from mpimport.sandbox.decode import Decoder, Malformed, TooLarge
 from mpimport.sandbox.endpoint import Head, unpack
+from mpimport.sandbox.form import FORM, read_form
 from mpimport.sandbox.intake import Intake
 from mpimport.sandbox.limiter import RollingLimit
 from mpimport.sandbox.reply import Reply
 from mpimport.sandbox.rules import DAY_MS
 from mpimport.sandbox.store import Store
 
-_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_JSON = "application/json"
 _HISTORY_MS = 5 * DAY_MS  # "last 5 days only"
-_MAX_FIELDS = 100
 
 
 class _Refused(ValueError):
@@ -43,30 +42,32 @@ class TrackEndpoint:
 
     def refuse_head(self, head: Head) -> Reply | None:
         """Refuse a request for what stands before its body, or return None."""
-        if head.content_type not in (_FORM, _JSON):
-            return reply.error(415, f"Content-Type must be {_FORM} or {_JSON}")
+        if head.content_type not in (FORM, _JSON):
+            return reply.error(415, f"Content-Type must be {FORM} or {_JSON}")
         return None
 
     def answer(self, head: Head, wire: bytes) -> Reply:
         """Take in the events of a request whose head was not refused: all of them, or none."""
+        verbose = head.verbose
         try:
-            body = unpack(head, wire, self._config, self._store)
-            data = _data(body) if head.content_type == _FORM else body
+            data = unpack(head, wire, self._config, self._store)
+            if head.content_type == FORM:
+                form = read_form(data)
+                data, verbose = form.data, verbose or form.verbose
             intake = self._examine(data)
         except TooLarge:
             return reply.too_large(self._config.max_request_bytes)
         except Malformed as error:
-            return reply.tracked(str(error), verbose=head.verbose, status=400)
+            return reply.not_tracked(str(error), verbose=verbose, status=400)
         except _Refused as error:
-            return reply.tracked(str(error), verbose=head.verbose)
+            return reply.not_tracked(str(error), verbose=verbose)
         if not self._limit.admit(intake.count, len(data)):
             return reply.rate_limited()
         if intake.failed_records:
             intake.items.clear()
             intake.ignored = 0
-        self._store.commit(intake)
-        problem = intake.failed_records[0]["message"] if intake.failed_records else None
-        return reply.tracked(problem, verbose=head.verbose)
+        self._store.commit(intake, "/track")
+        return reply.tracked(intake.first_problem, verbose=verbose)
 
     def _examine(self, data: bytes) -> Intake:
         if not data.strip():
@@ -89,14 +90,3 @@ class TrackEndpoint:
             if not is_token(self._config, token):
                 raise _Refused("token, missing or empty" if not token else "token, not the one of a project")
             yield text, event
-
-
-def _data(body: bytes) -> bytes:
-    """Give what a form holds in `data`: JSON, percent-encoded."""
-    try:
-        fields = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_FIELDS
-        )
-    except ValueError as error:  # not ASCII, or too many fields
-        raise Malformed("request body is not a form") from error
-    return b"".join(value.encode(errors="surrogateescape") for name, value in fields if name == "data")
