@@ -8,12 +8,15 @@ recognised here goes to `examine`, which mends it or explains what is wrong; not
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from typing import Annotated, Any, Union, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
 from mpimport.limits import IGNORE, MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_PROPERTIES, MAX_TEXT, RESERVED
+from mpimport.records import RawRecord
 
 MAX_ADDED = 3  # `$insert_id`, `ip` and `token` may be put in after the typed decode has counted
 LIST_NESTING = 2  # lists within lists that the schema knows; deeper ones are legal and take the slow way
@@ -88,6 +91,13 @@ def names_by_line(text: bytes) -> list[int]:
     With all else goes the white space that may stand before a colon, so no name is missed.
     """
     return [marks.count(b'":') for marks in text.translate(None, _NO_MARKS).split(b"\n")]
+
+
+def with_names(records: Iterable[RawRecord]) -> Iterator[tuple[RawRecord, int]]:
+    """Give with each record the number of names in it, or more; what is not text counts as 1."""
+    if isinstance(records, BytesIO):
+        return zip(records, names_by_line(records.getvalue()))  # noqa: B905 - a line end makes one more
+    return ((record, count_colons(record) if isinstance(record, bytes) else 1) for record in records)
 
 
 def count_colons(text: bytes) -> int:

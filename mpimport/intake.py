@@ -8,7 +8,7 @@ to `examine`. Knows neither files nor the network.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from itertools import islice, repeat
 from math import ceil
@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, names_by_line, with_properties
+from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_names, with_properties
 from mpimport.batch import Draft
 from mpimport.examine import ADDED, Bad, examine, find_duplicates, one_line
 from mpimport.limits import (
@@ -81,7 +81,7 @@ class Intake:
             return
         limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
-        records = _counted(block.records) if prepared is None else zip(prepared, repeat(0))
+        records = with_names(block.records) if prepared is None else zip(prepared, repeat(0))
         tidy = prepared is not None or (isinstance(block.records, BytesIO) and b"\r" not in block.records.getvalue())
         number = block.first
         while True:
@@ -201,13 +201,6 @@ class Intake:
 def _may_outgrow(record: bytes) -> bool:
     """Tell whether a list or object may be too large as `validate` measures it: 1e-6 as 0.000001, 4 bytes more."""
     return len(record) + 4 * (record.count(b"e") + record.count(b"E")) > MAX_NESTED_BYTES
-
-
-def _counted(records: Iterable[RawRecord]) -> Iterator[tuple[RawRecord, int]]:
-    """Give with each record the number of names in it, or more; what is not text counts as 1."""
-    if isinstance(records, BytesIO):
-        return zip(records, names_by_line(records.getvalue()))  # noqa: B905 - an end of line makes one more
-    return ((record, count_colons(record) if isinstance(record, bytes) else 1) for record in records)
 
 
 def _repeats(record: bytes, names: int, properties: dict[str, Any]) -> bool:
