@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test strangers lint audit format bench fuzz soak check build clean
+.PHONY: help demo test strangers lint audit format bench bench-compare fuzz soak check build clean
 
 help: ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,8 +40,11 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure speed and memory against a local server
-	$(BIN)/python tests/bench/bench.py
+bench: $(READY) ## Measure speed and memory, beside a floor in C and rivals (BENCH="--quick --only csv,bad")
+	$(BIN)/python tests/bench/bench.py $(BENCH)
+
+bench-compare: $(READY) ## Put the last measurement beside an older one (BASE=old.json)
+	$(BIN)/python tests/bench/bench.py --compare $(BASE)
 
 fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz

@@ -1,22 +1,30 @@
 """The quick acceptor: one typed decode in C recognises an event that is already right.
 
-`Typed` is the schema, `plain_keys` and `is_right` the few checks that C does not do, `with_properties`
-the splice that adds properties to bytes without writing them again. Whatever is not recognised here goes
-to `examine`, which mends it or explains what is wrong; nothing is rejected here.
+`Typed` is the schema, `Names` looks at the names of properties, `names_by_line` and `count_names` tell whether one may
+stand twice, `with_properties` is the splice that adds properties to bytes without writing them again. Whatever is not
+recognised here goes to `examine`, which mends it or explains what is wrong; nothing is rejected here.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from typing import Annotated, Any, Union, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
-from mpimport.limits import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_PROPERTIES, MAX_TEXT
+from mpimport.limits import IGNORE, MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_PROPERTIES, MAX_TEXT, RESERVED
+from mpimport.records import RawRecord
 
 MAX_ADDED = 3  # `$insert_id`, `ip` and `token` may be put in after the typed decode has counted
 LIST_NESTING = 2  # lists within lists that the schema knows; deeper ones are legal and take the slow way
+
+_REFUSED = frozenset({*RESERVED, IGNORE})
+_MOST_KNOWN = 4096
+_LONGEST_KNOWN = 64
+_NO_MARKS = bytes(set(range(256)) - set(b'":ps\n'))
 
 _Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 
@@ -36,7 +44,7 @@ def _limited(kind: Any, max_length: int) -> Any:
 
 
 def _event_type() -> type[Typed]:
-    properties = dict.__class_getitem__((_Text, _value_type(MAX_DEPTH, LIST_NESTING)))
+    properties = dict.__class_getitem__((str, _value_type(MAX_DEPTH, LIST_NESTING)))  # names: see `Names`
     fields = [
         ("event", Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]),
         ("properties", _limited(properties, MAX_PROPERTIES - MAX_ADDED)),
@@ -52,6 +60,44 @@ class Typed(Struct):
 
 
 decode_typed = msgspec.json.Decoder(_event_type()).decode
+
+
+class Names:
+    """Remembers the names of properties that were found to be right, so that they are looked at once.
+
+    msgspec keeps short names of type `str` from one decode to the next, but makes each one anew when the type
+    limits it. So the schema leaves the names of properties to this.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self.know = self._known.issuperset
+        """Whether all names of the properties are right, as far as they are known."""
+
+    def learn(self, properties: dict[str, Any]) -> bool:
+        """Look at the names themselves: none too long, reserved, or one that makes the API drop the event."""
+        if not _REFUSED.isdisjoint(properties) or max(map(len, properties)) > MAX_TEXT:
+            return False
+        if len(self._known) > _MOST_KNOWN:  # names made of data, which do not come again
+            self._known.clear()
+        self._known.update(name for name in properties if len(name) <= _LONGEST_KNOWN)
+        return True
+
+
+def names_by_line(text: bytes) -> list[int]:
+    """Count for each line, as `count_colons` does or higher, the names in it: at once, for a block of lines.
+
+    Of each line only quotes, colons and two letters are left, which keep the quote and the colon of "https:" apart.
+    With all else goes the white space that may stand before a colon, so no name is missed.
+    """
+    return [marks.count(b'":') for marks in text.translate(None, _NO_MARKS).split(b"\n")]
+
+
+def with_names(records: Iterable[RawRecord]) -> Iterator[tuple[RawRecord, int]]:
+    """Give with each record the number of names in it, or more; what is not text counts as 1."""
+    if isinstance(records, BytesIO):
+        return zip(records, names_by_line(records.getvalue()))  # noqa: B905 - a line end makes one more
+    return ((record, count_colons(record) if isinstance(record, bytes) else 1) for record in records)
 
 
 def count_colons(text: bytes) -> int:

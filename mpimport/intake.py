@@ -10,23 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from itertools import islice
+from itertools import islice, repeat
 from math import ceil
 from typing import Any
 
 import msgspec
 
-from mpimport.accept import Typed, count_colons, count_names, decode_typed, with_properties
+from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_names, with_properties
 from mpimport.batch import Draft
 from mpimport.examine import ADDED, Bad, examine, find_duplicates, one_line
 from mpimport.limits import (
     ALL_HISTORY,
     DISALLOWED_IDS,
     FUTURE_S,
-    IGNORE,
     INSERT_ID,
     MAX_NESTED_BYTES,
-    RESERVED,
     History,
 )
 from mpimport.mapping import ALIASES
@@ -37,7 +35,6 @@ from mpimport.validate import Limits
 
 _NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
 _SUSPECT_IDS = DISALLOWED_IDS | LOOKALIKES
-_BUCKET, _DOLLAR_BUCKET = RESERVED
 _ENDING = b"}}\n"
 _ENDING_WITH_IP = b"," + ADDED["ip"] + _ENDING
 _SMALL = MAX_NESTED_BYTES // 2  # surely no list or object in it is too large, however its numbers are spelt
@@ -77,6 +74,7 @@ class Intake:
         self._clock = clock
         self._history = history
         self._sent_with = sent_with or {}
+        self._names = Names()
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -94,12 +92,13 @@ class Intake:
             return
         limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
-        records = iter(block.records) if prepared is None else prepared
+        records = with_names(block.records) if prepared is None else zip(prepared, repeat(0))
+        tidy = prepared is not None or (isinstance(block.records, BytesIO) and b"\r" not in block.records.getvalue())
         number = block.first
         while True:
             draft = self.draft
             room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // _ROOM)
-            taken, record = self._swallow(records, max(room, 0), limits)
+            taken, record = self._swallow(records, max(room, 0), limits, tidy=tidy)
             if taken:
                 draft.add_run(source, number, taken)
                 self.read += taken
@@ -110,7 +109,7 @@ class Intake:
             if record is None and taken == room > 0:
                 continue
             if record is None:
-                record = next(records, None)
+                record = next(records, (None,))[0]
                 if record is None:
                     self.draft.mends.update(self._preparing.mends)
                     self._preparing.mends.clear()
@@ -151,9 +150,13 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _swallow(self, records: Iterator[Any], room: int, limits: Limits) -> tuple[int, RawRecord | None]:
+    def _swallow(
+        self, records: Iterator[tuple[Any, int]], room: int, limits: Limits, *, tidy: bool = False
+    ) -> tuple[int, RawRecord | None]:
         """Append events that are right, at most `room`; stop at the first record that may not be.
 
+        With each record comes the number of names in it, or more; 0 when none stands twice in an object. `tidy`:
+        none of them holds a carriage return.
         A mapping is a TypeError to the decoder, and goes the slow way with everything else.
         """
         lines = self.draft.lines
@@ -162,8 +165,9 @@ class Intake:
         oldest_s = ceil(limits.oldest_s)
         oldest_ms = oldest_s * 1000
         add_ip = bool(limits.added)
+        know = self._names.know
         taken = 0
-        for record in islice(records, room):
+        for record, names in islice(records, room):
             try:
                 event = decode_typed(record)
                 properties = event.properties
@@ -177,11 +181,9 @@ class Intake:
                     or distinct_id in _SUSPECT_IDS
                     or insert_id in _SUSPECT_IDS
                     or (not _is_insert_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
-                    or _BUCKET in properties
-                    or _DOLLAR_BUCKET in properties
-                    or IGNORE in properties
+                    or not (know(properties) or self._names.learn(properties))
                     or (len(record) > _SMALL and _may_outgrow(record))
-                    or ((names := count_colons(record) - 2) != len(properties) and _repeats(record, names, properties))
+                    or (names and names - 2 != len(properties) and _repeats(record, names - 2, properties))
                 ):
                     return taken, record
             except _NOT_QUICK:
@@ -189,10 +191,10 @@ class Intake:
             ip_is_missing = add_ip and "ip" not in properties
             if add_ip and not ip_is_missing and properties["ip"] in _NO_IP:
                 return taken, record
-            if insert_id is not None and record.endswith(_ENDING) and b"\r" not in record:
-                lines += record
-                if ip_is_missing:
-                    lines[-3:] = _ENDING_WITH_IP
+            body = record.removesuffix(_ENDING)
+            if body is not record and insert_id is not None and (tidy or b"\r" not in record):
+                lines += body
+                lines += _ENDING_WITH_IP if ip_is_missing else _ENDING
             else:
                 text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
                 if text is None:
@@ -235,7 +237,8 @@ def _may_outgrow(record: bytes) -> bool:
 
 def _repeats(record: bytes, names: int, properties: dict[str, Any]) -> bool:
     """Tell whether a name stands twice in an object, once the outermost ones did not account for all `names`."""
-    return names != count_names(properties) and bool(find_duplicates(record))
+    counted = count_names(properties)
+    return counted != names and counted != count_colons(record) - 2 and bool(find_duplicates(record))
 
 
 def _spelt_out(event: Typed, record: bytes, ip_is_missing: bool, *, made: bool) -> bytes | None:

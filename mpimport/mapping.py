@@ -80,9 +80,8 @@ class Mapper:
         """Give the event that a record becomes; `found` is told of values that do not fit their type."""
         event = lift(record)
         properties = event.get("properties")
-        if not isinstance(properties, Mapping):
+        if not isinstance(properties, dict):
             return event
-        properties = event["properties"] = dict(properties)
         rules = self.rules
         if rules.event_name is not None:
             event["event"] = rules.event_name
@@ -124,9 +123,12 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def lift(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a flat record into an event: everything but `event` becomes a property."""
+    """Turn a flat record into an event: everything but `event` becomes a property. Both may be changed then."""
     if "properties" in record:
-        return dict(record)
+        event = dict(record)
+        if isinstance(event["properties"], Mapping):
+            event["properties"] = dict(event["properties"])
+        return event
     properties = dict(record)
     if "event" not in properties:
         return {"properties": properties}
@@ -136,8 +138,10 @@ def lift(record: Mapping[str, Any]) -> dict[str, Any]:
 def _fill_by_alias(event: dict[str, Any], properties: dict[str, Any], rules: MapRules, mends: Counter[str]) -> None:
     for target, names in ALIASES.items():
         holder = event if target == "event" else properties
-        nothing = (None,) if target == "distinct_id" else (None, "")  # an empty distinct_id means "no user"
-        if holder.get(target) not in nothing or (rules.fields and target in rules.fields):
+        value = holder.get(target)
+        if value is not None and (value != "" or target == "distinct_id"):  # an empty distinct_id means "no user"
+            continue
+        if rules.fields and target in rules.fields:
             continue
         if target == "distinct_id" and any(properties.get(name) for name in IDENTITIES):
             continue

@@ -80,9 +80,8 @@ def shape(record: Mapping[str, Any], mends: Counter[str], shaping: Shaping, foun
     """Do the part that a record needs before the quick acceptor can take it: map, read the time, mend the ids."""
     event = shaping.mapper.apply(record, mends, found)
     properties = event.get("properties")
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, dict):
         return event
-    properties = event["properties"] = dict(properties)
     if "time" in properties:
         _mend_time(properties, shaping.times, mends, found)
     _mend_ids(properties, mends)
@@ -182,7 +181,7 @@ def _mend_ids(properties: dict[str, Any], mends: Counter[str]) -> None:
             properties[name] = format(Decimal(str(value)), "f")  # 1e3 is 1000, not 1E+3
             mends["id_to_text"] += 1
     own = properties.get("$insert_id")
-    if isinstance(own, str) and own not in DISALLOWED_IDS and not INSERT_ID.fullmatch(own):
+    if isinstance(own, str) and not INSERT_ID.fullmatch(own) and own not in DISALLOWED_IDS:
         if not own:
             del properties["$insert_id"]
             return

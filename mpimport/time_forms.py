@@ -29,6 +29,10 @@ _CLOCK = r"(\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))? ?(Z|z|UTC|GMT|[+-]\d\d
 _ISO_8601 = re.compile(
     r"(\d{4})(-?)(?:(\d\d)\2(\d\d)|W(\d\d)\2([1-7])|(\d{3}))(?:[Tt ]" + _CLOCK + ")?", re.ASCII | re.DOTALL
 )
+_USUAL_DIGITS = (
+    10,
+    13,
+)  # seconds from 2001 on, milliseconds; below them no other unit begins, and no date is packed so
 _DIGITS = re.compile(r"-?\d{1,20}(?:\.\d{1,30})?", re.ASCII)
 _PACKED = re.compile(r"(?:19[7-9]|20\d|2100)\d*", re.ASCII)
 _PACKED_FORMATS = {7: "%Y%j", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
@@ -42,6 +46,15 @@ _RFC_2822 = re.compile(
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _RFC_ZONES = {"UT": "Z", "UTC": "Z", "GMT": "Z", "Z": "Z", "EST": "-05", "EDT": "-04", "CST": "-06", "CDT": "-05"}
 _RFC_ZONES |= {"MST": "-07", "MDT": "-06", "PST": "-08", "PDT": "-07"}
+
+
+def _usual(value: object) -> Read | None:
+    """Read a number in a unit that the API takes, or the digits of one; None for everything else."""
+    if type(value) is int and -HUGE < value < MILLISECONDS_END:
+        return value, ""
+    if isinstance(value, str) and len(value) in _USUAL_DIGITS and value.isascii() and value.isdigit():
+        return int(value), "time_read"
+    return None
 
 
 class TimeReader:
@@ -69,8 +82,8 @@ class TimeReader:
         whole; "time_unit" it was in a unit that the API does not take, as a number or in text.
         """
         if self.time_format is None:
-            if type(value) is int and -HUGE < value < MILLISECONDS_END:
-                return value, ""
+            if (quick := _usual(value)) is not None:
+                return quick
             if isinstance(value, str) and (match := _USUAL.fullmatch(value)):
                 is_utc = match[1] is not None
                 try:

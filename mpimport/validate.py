@@ -29,7 +29,7 @@ from mpimport.limits import (
     show,
 )
 from mpimport.records import Reason
-from mpimport.validate_values import is_unicode, value_problems
+from mpimport.validate_values import is_plain, is_unicode, value_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +224,8 @@ def _reserved(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
 
 def _values(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
     for name, value in _properties(event).items():
+        if is_plain(name, value):
+            continue
         for reason in value_problems(name, value):
             if not (limits.keeps_long_text and reason.code == "string_too_long"):
                 yield reason

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import NOW, Pairs, exact, near_events, spell, values
 
-from mpimport.accept import count_colons, count_names, decode_typed, with_properties
+from mpimport.accept import Names, count_colons, count_names, decode_typed, names_by_line, with_properties
+from mpimport.limits import IGNORE, RESERVED
 
 
 def text_of(value: str) -> bytes:
@@ -104,3 +105,52 @@ def test_names_are_never_more_than_the_colons_behind_quotes(value: Any, seed: in
     decoded = json.loads(text)
 
     assert count_names(decoded) <= count_colons(text)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(values, st.integers()), max_size=5), st.sampled_from((b"", b"\n", b"\r\n")))
+def test_counted_by_line_there_are_never_fewer_names_either(drawn: list[tuple[Any, int]], ending: bytes) -> None:
+    texts = [spell(Pairs((("a", value), ("https", "s"))), Random(seed)).encode() for value, seed in drawn]
+    counted = names_by_line(b"\n".join(texts) + ending)
+
+    assert len(counted) == max(len(texts), 1) + bool(ending)
+    for text, count in zip(texts, counted, strict=False):
+        assert count_colons(text) <= count
+        assert _count_members(json.loads(text, object_pairs_hook=lambda pairs: [pairs])) <= count
+
+
+def _count_members(value: Any) -> int:
+    """Count names, those that stand twice, too; an object is a list of one list of pairs here."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        pairs = [pair for pair in value[0] if isinstance(pair, tuple)]
+        return len(pairs) + sum(_count_members(inner) for _, inner in pairs)
+    return sum(map(_count_members, value)) if isinstance(value, list) else 0
+
+
+def test_a_url_is_no_name() -> None:
+    text = b'{"event":"a","properties":{"u":"https://a.b/c?d=e:f","v":["http://a", "ftps://b"],"w" : "is: so"}}'
+
+    assert names_by_line(text) == [count_names(json.loads(text))]
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "\u00e9" * 256, *RESERVED, IGNORE])
+def test_a_name_that_is_not_right_is_never_known(name: str) -> None:
+    names = Names()
+
+    for _ in range(2):
+        assert not names.know({"a": 1, name: 1})
+        assert not names.learn({"a": 1, name: 1})
+    assert names.learn({"a": 1})
+    assert names.know({"a": 1})
+    assert not names.know({name: 1})
+
+
+def test_names_that_never_come_again_take_no_room() -> None:
+    names = Names()
+    for number in range(20_000):
+        assert names.learn({f"{number}{'x' * 200}": 1, f"n{number}": 1})
+
+    assert len(names._known) <= 4096 + 1
+    assert max(map(len, names._known)) <= 64
+    assert names.learn({"x" * 255: 1})
+    assert not names.know({"x" * 255: 1})

@@ -348,3 +348,10 @@ def test_a_time_before_1971_never_becomes_one_that_is_legal(seconds: int, fracti
 
     assert not isinstance(read, str)
     assert read[0] < OLDEST_S
+
+
+@given(st.integers(0, 10**13 - 1), st.sampled_from((10, 13)))
+def test_digits_are_read_the_quick_way_as_on_the_long_one(number: int, length: int) -> None:
+    text = f"{number:0{length}d}"
+
+    assert TimeReader().read(text) == TimeReader().read(f" {text} ")

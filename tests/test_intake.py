@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import LIMITS, NOW, anything, event_texts, exact, feed
 
+from mpimport.accept import names_by_line
 from mpimport.batch import number_of
 from mpimport.endpoints import ENDPOINTS
 from mpimport.examine import examine
@@ -32,7 +33,8 @@ GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert
 def swallow(record: bytes, limits: Limits = LIMITS) -> tuple[bytes | None, Counter[str]]:
     """Give what the quick loop makes of a record, None when it leaves it to the slow way; and the mends."""
     intake = Intake(max_events=2, max_bytes=10_000_000, geolocate=False, clock=lambda: NOW)
-    taken, _ = intake._swallow(iter([record]), 1, limits)
+    [names, *_] = names_by_line(record.replace(b"\n", b" "))
+    taken, _ = intake._swallow(iter([(record, names)]), 1, limits)
     return (bytes(intake.draft.lines) if taken else None), intake.draft.mends
 
 
@@ -196,6 +198,53 @@ def test_a_name_that_stands_twice_is_found(text: str, name: str, *, as_block: bo
 )
 def test_a_key_of_the_event_that_stands_twice_is_found(text: str) -> None:
     assert "duplicate_key" in feed([text.encode()]).codes[0]
+
+
+LINES = (
+    (GOOD, True),
+    (GOOD + b"\r", True),
+    (GOOD.replace(b'"u"', b'"u\\r"'), True),
+    (GOOD.replace(b":", b" :"), True),
+    (b"", None),
+    (b" \t", None),
+    (b"{", False),
+    (with_property('"u":"https://a:b/ s: \\":"'), True),
+    (with_property('"a" :1,"a":1'), False),
+    (with_property('"b":[{"a":"s:","\\u0061" :1}]'), False),
+    (with_property('"ip":"1.2.3.4"'), True),
+    (with_property('"\\u0069p":"1.2.3.4"'), True),
+    (with_property('"\\u0069p":1,"ip":2'), False),
+    (with_property('"buc\\u006bet":1'), False),
+    (with_property('"$bucket":1'), False),
+    (with_property('"$ignore":1'), False),
+    (with_property(f'"{"x" * 255}":1'), True),
+    (with_property(f'"{"x" * 256}":1'), True),
+    (with_property(f'"a":{{"{"x" * 256}":1}}'), True),
+    (GOOD[:-1] + b" }", True),
+    (GOOD.replace(b',"$insert_id":"i"', b""), True),
+)
+"""Lines, and whether they are events that may be sent, perhaps mended; None: no record at all."""
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.sampled_from(LINES), max_size=30), st.booleans(), st.integers(1, 4), st.booleans())
+def test_a_line_is_judged_for_itself_whatever_stands_around_it(
+    lines: list[tuple[bytes, bool | None]], ends: bool, most: int, geolocate: bool
+) -> None:
+    text = b"\n".join(line for line, _ in lines) + (b"\n" if ends else b"")
+    intake = Intake(max_events=most, max_bytes=10**6, geolocate=geolocate, clock=lambda: NOW)
+    batches = [*intake.feed("s", Block(1, BytesIO(text))), *intake.flush()]
+
+    sent = [(number_of(batch, index)[1], line) for batch in batches
+            for index, line in enumerate(bytes(batch.lines).split(b"\n")[:-1])]  # fmt: skip
+    assert [number for number, _ in sent] == [number for number, (_, good) in enumerate(lines, 1) if good]
+    assert sorted(reject.number for batch in batches for reject in batch.rejects) == [
+        number for number, (_, good) in enumerate(lines, 1) if good is False
+    ]
+    for number, line in sent:
+        alone = examine(lines[number - 1][0], Limits(NOW + FUTURE_S, () if geolocate else ("ip",)), Counter())
+        assert isinstance(alone, bytes)
+        assert exact(line) == exact(alone)
 
 
 def test_a_duplicate_does_not_hide_other_problems() -> None:

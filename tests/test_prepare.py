@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -37,7 +39,7 @@ SHAPINGS = [
 Ended = tuple[list[bytes], list[Any], Counter[str]]
 
 
-def fed(records: list[RawRecord], shaping: Shaping, *, plain: bool = False) -> Ended:
+def fed(records: Iterable[RawRecord], shaping: Shaping, *, plain: bool = False) -> Ended:
     intake = Intake(max_events=7, max_bytes=10**6, geolocate=False, clock=lambda: NOW_S, shaping=shaping)
     batches: list[Batch] = [*intake.feed("x", Block(1, records, plain=plain)), *intake.flush()]
     lines = [line for batch in batches for line in bytes(batch.lines).split(b"\n")[:-1]]
@@ -70,6 +72,24 @@ def test_bytes(records: list[bytes], shaping: Shaping) -> None:
 
     assert [exact(line) for line in quick[0]] == [exact(line) for line in slow[0]]
     assert quick[1:] == slow[1:]
+    assert fed(BytesIO(b"".join(record + b"\n" for record in records)), shaping) == quick
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"event":"a","properties":{"time":1714557600,"distinct_id":"u","a":1,"a" :2}}',
+        b'{"event":"a","event":"a","properties":{"time":1714557600,"distinct_id":"u"}}',
+        b'{"a":1,"a":1,"a":1,"a":2,"properties":"abc"}',
+        b'{"event":"a","time":1714557600,"distinct_id":"u","o":[{"a":1,"\\u0061":2}]}',
+        b'{"event":"a","time":1714557600,"distinct_id":"u","o":"http://a/","o":1}',
+    ],
+)
+def test_a_name_that_stands_twice_is_found(text: bytes) -> None:
+    for records in ([text], BytesIO(text), BytesIO(text + b"\n")):
+        _, [(_, reasons, _, _)], _ = fed(records, SHAPINGS[0])
+
+        assert "duplicate_key" in [reason.code for reason in reasons]
 
 
 CELLS = st.sampled_from(["", "1", "-5", "1.50", "x", "u1", "1714557600", "2024-05-01T12:00:00", "null", "y" * 300])

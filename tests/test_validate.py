@@ -16,6 +16,7 @@ import mpimport
 from mpimport.limits import DISALLOWED_IDS, FUTURE_S, IDENTITIES, RESERVED
 from mpimport.records import Reason
 from mpimport.validate import problems
+from mpimport.validate_values import is_plain, value_problems
 
 CODES = {
     "not_an_object", "not_json", "invalid_utf8", "duplicate_key", "too_deep", "lone_surrogate", "event_too_large",
@@ -325,3 +326,21 @@ def test_no_value_raises(value: Any, properties: dict[str, Any]) -> None:
     for whole in (value, {"event": value, "properties": {**event()["properties"], **properties}}):
         for reason in problems(whole, LIMITS):
             check_reason(reason)
+
+
+@given(
+    st.text(st.characters(), max_size=3) | st.sampled_from(("x" * 255, "x" * 256, "é" * 256, "\ud800")) | st.integers(),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(st.characters(), max_size=3)
+        | st.sampled_from(("x" * 255, "x" * 256, "\udfff", Decimal("NaN"), object()))
+        | st.sampled_from((-1, 1)).map(lambda sign: sign * 10**5000),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=2), inner),
+        max_leaves=4,
+    ),
+)
+def test_what_is_plain_has_no_problem(name: object, value: object) -> None:
+    assert not is_plain(name, value) or list(value_problems(name, value)) == []
