@@ -46,7 +46,7 @@ class State(Struct, frozen=True):
     """All that the next run has to know. `imported` and `rejected` are of settled batches only.
 
     `account` tells projects apart whose number is not known; it is a digest. `rejects`: the rejected-events
-    files by their absolute path.
+    files by their absolute path. `orderly`: the run ended by itself, so nothing stands in them that is not settled.
     """
 
     destination: str
@@ -56,6 +56,7 @@ class State(Struct, frozen=True):
     imported: int = 0
     rejected: int = 0
     rejects: dict[str, RejectedFile] = {}
+    orderly: bool = False
 
 
 class _File(Struct, frozen=True):
@@ -79,6 +80,12 @@ def name_of(destination: str, account: str, sources: tuple[str, ...]) -> str:
     """Name the file of an import by where to and where from (absolute paths, in any order)."""
     text = "\0".join((destination, account, *sorted(sources)))
     return f"{sha256(text.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+
+
+def text_of(path: Path) -> str:
+    """Write a path for the checkpoint: absolute, and text whatever bytes it has."""
+    name = os.path.abspath(path)  # noqa: PTH100 - a symbolic link is kept: what it leads to may be another day's
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def load(path: Path) -> State | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from msgspec.structs import replace
 
 from mpimport import checkpoint
 from mpimport.account import Summary
-from mpimport.checkpoint import RejectedFile, State
+from mpimport.checkpoint import RejectedFile, State, text_of
 from mpimport.mark import Range, add
+from mpimport.recorded import digest_of
 from mpimport.records import Reject, Span
+from mpimport.rejects import line_of
 
 PERIOD_S = 1.0
 _SHARE = 20  # of the time at most one part in so many goes into writing, however slow the disk is
@@ -29,11 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps the state of a run at `path`; nothing is written before something is settled, or about to be.
+    """Keeps the state of a run at `path`, from its very beginning: another run that begins now has to meet it.
 
-    `recorded`: source and number of rejects that stand in their file already, though their batch is not settled:
+    `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
     a run was killed between the two. They are not written a second time. The file itself is never cut back, for
-    somebody else may have added to it.
+    somebody else may have added to it. `names_then`: the names of the sources in that run, by those of now.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class Keeper:
         path: Path,
         state: State,
         *,
-        recorded: Collection[tuple[str, int]] = (),
+        recorded: Mapping[bytes, int] | None = None,
+        names_then: Mapping[str, str] | None = None,
         earlier_files: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -55,31 +58,32 @@ class Keeper:
         self._state = state
         self._settled = [source.settled for source in state.sources]
         self._ended = [source.ended for source in state.sources]
-        self._recorded = set(recorded)
+        self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
+        self._recorded = Counter(recorded)
+        self._names_then = names_then or {}
         self._files = dict(state.rejects)
-        self._written: set[str] = set()  # files that got lines since the last save
+        self._written: dict[str, Path] = {}  # files that got lines since the last save
         self._frozen = False
-        self._begun = self.resumed
         self._changed = False
         self._clock = clock
         self._due = clock()
 
-    def take_unrecorded(self, rejects: Sequence[Reject]) -> list[Reject]:
-        """Give the rejects that do not stand in their file yet; those that do are asked for once.
+    def begin(self) -> None:
+        """Write down, before anything is sent or recorded, that the run is under way and where the files end."""
+        self._state = replace(self._state, orderly=False)
+        self.save()
 
-        Before the first of all is written, it is written down where the file ended.
-        """
-        if rejects and not self._begun:
-            self.save()
-            self._begun = True
-        fresh = []
-        for reject in rejects:
-            place = (reject.source, reject.number)
-            if place in self._recorded:
-                self._recorded.discard(place)
-            else:
-                fresh.append(reject)
-        return fresh
+    def take_unrecorded(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
+        """Give the rejects that do not stand in their file yet; those that do are asked for once."""
+        return [reject for reject in rejects if not self._take(reject)] if self._recorded else rejects
+
+    def _take(self, reject: Reject) -> bool:
+        then = self._names_then.get(reject.source, reject.source)
+        digest = digest_of(line_of(dataclasses.replace(reject, source=then)))
+        found = self._recorded[digest] > 0
+        if found:
+            self._recorded -= Counter((digest,))
+        return found
 
     def settled(self, spans: Iterable[Span], imported: int, rejected: Mapping[Path, int]) -> None:
         """Take down that everything of a batch is stored or stands in a rejected-events file."""
@@ -90,13 +94,13 @@ class Keeper:
             name = text_of(path)
             before = self._files.get(name, RejectedFile(0))
             self._files[name] = replace(before, lines=before.lines + lines)
-            self._written.add(name)
+            self._written[name] = path
         self._state = replace(
             self._state,
             imported=self._state.imported + imported,
             rejected=self._state.rejected + sum(rejected.values()),
         )
-        self._changed = self._begun = True
+        self._changed = True
         self.tick()
 
     def not_recorded(self) -> None:
@@ -104,13 +108,16 @@ class Keeper:
         self._frozen = True
 
     def ended(self, source: int, nbytes: int, following: int) -> None:
-        """Take down that a source of so many bytes was read to its end, and the number after its last record."""
-        self._ended[source] = (nbytes, following)
+        """Take down that a source of so many bytes was read to its end, and the number after its last record.
+
+        Where nothing was left to read, `following` says nothing.
+        """
+        self._ended[source] = (nbytes, max(following, self._followed[source]))
         self._changed = True
 
     def tick(self) -> None:
         """Write what is new, if it is time to."""
-        if self._changed and self._begun and self._clock() >= self._due:
+        if self._changed and self._clock() >= self._due:
             self.save()
 
     def save(self) -> None:
@@ -128,11 +135,14 @@ class Keeper:
         self._due = now + max(PERIOD_S, _SHARE * (now - began))
 
     def finish(self, *, done: bool) -> Path | None:
-        """Take the checkpoint away when everything is done, else write it; gives it when there is one."""
-        if not done and self._changed and self._begun:
+        """Take the checkpoint away when everything is done, or nothing; else write it, and give it if it is there."""
+        hanging = self._frozen or bool(self._recorded)
+        kept = not done and (hanging or any(self._settled))
+        if kept:
+            self._state = replace(self._state, orderly=not hanging)
             self.save()
         try:
-            if done:
+            if not kept:
                 checkpoint.remove(self.path)
             return self.path if self.path.exists() else None
         except OSError as error:
@@ -147,11 +157,11 @@ class Keeper:
 
     def _rejects(self) -> dict[str, RejectedFile]:
         """Say from where on rejects of what is not settled stand: behind all that is there, if nothing hangs over."""
-        for name in self._written:
-            checkpoint.sync(Path(name))
+        for name, path in self._written.items():
+            checkpoint.sync(path)
             if not self._frozen and not self._recorded:
                 with suppress(OSError):
-                    self._files[name] = replace(self._files[name], scan_from=Path(name).stat().st_size)
+                    self._files[name] = replace(self._files[name], scan_from=path.stat().st_size)
         self._written.clear()
         return dict(self._files)
 
@@ -161,7 +171,8 @@ def conclude(keeper: Keeper, summary: Summary) -> Summary:
     done = summary.exit_code in (0, 1) and not summary.undelivered
     left = keeper.finish(done=done)
     if keeper.trouble:
-        after = "" if done else ": the next run may send again what this one has sent, which is harmless"
+        again = "send again what this one has sent, which is harmless, and record its rejects a second time"
+        after = "" if done else f": the next run may {again}"
         summary = summary.with_notes(keeper.trouble + after)
     return dataclasses.replace(summary, checkpoint=None if left is None else str(left))
 
@@ -169,12 +180,6 @@ def conclude(keeper: Keeper, summary: Summary) -> Summary:
 def is_begun(state: State) -> bool:
     """Whether anything is settled, so that there is something to go on from."""
     return any(source.settled for source in state.sources)
-
-
-def text_of(path: Path) -> str:
-    """Write a path for the checkpoint: absolute, and text whatever bytes it has."""
-    name = os.path.abspath(path)  # noqa: PTH100 - a symbolic link is kept: what it leads to may be another day's
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _why(error: OSError) -> str:

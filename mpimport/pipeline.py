@@ -57,6 +57,8 @@ class _Run:
         self.plan.interrupt.on_wait = self._while_waiting
         try:
             self._check_rejected()
+            if self.plan.keeper is not None:
+                self.plan.keeper.begin()
             for number, source in enumerate(self.plan.inputs):
                 if self._goes_on(source):
                     self.intake.begin(number)

@@ -1,44 +1,139 @@
-"""Rejected-events files as a run that was killed has left them: which rejects stand in them, and a line cut short.
+"""Rejected-events files as earlier runs have left them: which rejects stand in them, and a line cut short.
 
-Knows nothing of what is settled.
+Others may write to these files, too: the same import from elsewhere, other imports, people. So a reject is taken for
+recorded only where its very line stands behind the length that this import has noted for that very file, and nowhere
+when the run before ended by itself. When in doubt it is written again. Knows neither batches nor senders.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Collection, Iterator
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from mpimport.checkpoint import RejectedFile, State, text_of
+from mpimport.mark import Ranges, covers
 from mpimport.rejects import place_of
 
 _TAIL_BYTES = 64 * 1024
 
+_log = logging.getLogger(__name__)
 
-def find_recorded(path: Path, scan_from: int) -> Iterator[tuple[str, int]]:
-    """Give source and number of every reject that stands in a file behind its byte `scan_from`."""
+
+class Found(NamedTuple):
+    """What stands in the rejected-events files of an import when a run begins.
+
+    `files`: them all, by absolute path; `earlier`: those with rejects of earlier runs, as the user is told them;
+    `lines`: the lines of rejects whose records are not settled, by `digest_of`.
+    """
+
+    files: dict[str, RejectedFile]
+    earlier: tuple[str, ...]
+    lines: Counter[bytes]
+
+
+def find_rejects(old: State, state: State, path_of: Callable[[str], Path], names: Sequence[str]) -> Found:
+    """Look at the files of an import that goes on from `old` with `state`; `names` are those of its sources."""
+    here = {text_of(path): path for path in map(path_of, names)}
+    settled = _settled_by_name(old, state)
+    found = Found({}, tuple(_tell_earlier(old, here)), Counter())
+    for name in dict.fromkeys((*old.rejects, *here)):
+        path = here.get(name, Path(name))
+        before, size = old.rejects.get(name), _size_of(path)
+        if before is None or old.orderly or size <= before.scan_from:
+            found.files[name] = replace(before or RejectedFile(0), scan_from=size)  # what is there is not in question
+            continue
+        found.files[name] = before
+        end_last_line(path, before.scan_from, settled)
+        for (source, number), line in find_recorded(path, before.scan_from):
+            if any(not covers(ranges, number) for ranges in settled.get(source, ())):
+                found.lines[digest_of(line)] += 1
+    return found
+
+
+def digest_of(line: bytes) -> bytes:
+    """Give a few bytes that stand for a line of the file, with or without its newline."""
+    return blake2b(line.rstrip(b"\r\n"), digest_size=16).digest()
+
+
+def _settled_by_name(old: State, state: State) -> dict[str, list[Ranges]]:
+    """Give what is settled of the sources by the names that the run before wrote them with: two may be the same."""
+    now = {source.path: source.settled for source in state.sources}
+    settled = defaultdict(list)
+    for before in old.sources:
+        if before.path in now:
+            settled[before.name].append(now[before.path])
+    return dict(settled)
+
+
+def _tell_earlier(old: State, here: dict[str, Path]) -> Iterator[str]:
+    """Give the files that still hold rejects of earlier runs; what happened to the others is said."""
+    for name, before in old.rejects.items():
+        path, told = here.get(name, Path(name)), str(here.get(name, name))
+        if not before.lines:
+            continue
+        size = _size_of(path)
+        if size:
+            yield told
+        if not path.exists():
+            _log.warning("%s: is gone; what is rejected from now on is written to a new file", told)
+        elif size < before.scan_from:
+            _log.warning(
+                "%s: is shorter than it was (%s bytes, it had %s): rejects of earlier runs may be missing in it",
+                told,
+                f"{size:,}",
+                f"{before.scan_from:,}",
+            )
+
+
+def _size_of(path: Path) -> int:
+    """Give the length of a regular file; all others have none."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return 0
+
+
+def find_recorded(path: Path, scan_from: int) -> Iterator[tuple[tuple[str, int], bytes]]:
+    """Give the place and the line of every reject that stands in a file behind its byte `scan_from`."""
     with suppress(OSError), path.open("rb") as file:
         file.seek(scan_from)
         for line in file:
             place = place_of(line)
             if place is not None:
-                yield place
+                yield place, line
 
 
 def end_last_line(path: Path, scan_from: int, sources: Collection[str]) -> None:
     """Take away a last line that is cut short, when it begins like a reject of one of the sources: it is found again.
 
-    Any other is somebody else's, and stays.
+    Any other is somebody else's, and stays; so does one that is whole and only lacks its newline.
     """
     with suppress(OSError), path.open("rb+") as file:
         start = _find_last_line(file.fileno(), scan_from)
         file.seek(start)
         begun = file.read(_TAIL_BYTES)
         heads = [b'{"source":' + msgspec.json.encode(source) + b',"line":' for source in sources]
-        if begun and any(begun.startswith(head) or head.startswith(begun) for head in heads):
+        ours = begun and any(begun.startswith(head) or head.startswith(begun) for head in heads)
+        if ours and not _is_whole(begun + file.read()):
             file.truncate(start)
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _find_last_line(descriptor: int, scan_from: int) -> int:

@@ -17,15 +17,15 @@ from msgspec.structs import replace
 
 from mpimport import checkpoint, fingerprint
 from mpimport.auth import Auth
-from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable
+from mpimport.checkpoint import SourceState, State, Unusable, text_of
 from mpimport.continued import ContinuedInput
 from mpimport.errors import UsageProblem
 from mpimport.inputs import FileInput
-from mpimport.keeper import Keeper, is_begun, text_of
+from mpimport.keeper import Keeper, is_begun
 from mpimport.lock import hold, word_unwritable
-from mpimport.mark import Ranges, covers, cut, is_whole
+from mpimport.mark import Ranges, cut, is_whole
 from mpimport.plan import Input
-from mpimport.recorded import end_last_line, find_recorded
+from mpimport.recorded import find_rejects
 from mpimport.same import account_of, destination_of, find_changes, lasting
 from mpimport.settings import Settings
 from mpimport.settle import rejected_paths
@@ -63,11 +63,11 @@ def resume(
         sources=tuple(_look_at(source) for source in files),
     )
     path, old = _find(settings, new, stack)
-    if old is None:
-        return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
-    problems = [*find_changes(old, new), *_changed_sources(old, files)]
-    if problems and not is_begun(old):  # it was killed at its first reject: nothing hangs on it
-        return Resumed(Keeper(path, _with_rejects(new, settings), clock=clock), inputs)
+    path_of, names = rejected_paths(settings.run.rejected), [source.name for source in files]
+    problems = [] if old is None else [*find_changes(old, new), *_changed_sources(old, files)]
+    if old is None or (problems and not is_begun(old)):  # it was killed at its first reject: nothing hangs on it
+        begun = replace(new, rejects=find_rejects(new, new, path_of, names).files)
+        return Resumed(Keeper(path, begun, clock=clock), inputs)
     if problems:
         raise UsageProblem(
             *problems,
@@ -82,8 +82,17 @@ def resume(
             f"{old.rejected:,}",
             path,
         )
-    earlier, recorded = _find_rejects(old, state, files, settings)
-    return Resumed(Keeper(path, state, recorded=recorded, earlier_files=earlier, clock=clock), going_on)
+    found = find_rejects(old, state, path_of, names)
+    then = {source.path: source.name for source in old.sources}
+    keeper = Keeper(
+        path,
+        replace(state, rejects=found.files),
+        recorded=found.lines,
+        names_then={name: then[now.path] for name, now in zip(names, state.sources, strict=True) if now.path in then},
+        earlier_files=found.earlier,
+        clock=clock,
+    )
+    return Resumed(keeper, going_on)
 
 
 def _is_kept(settings: Settings, *, whole: bool) -> bool:
@@ -226,7 +235,8 @@ def _place(before: SourceState) -> int:
 
 
 def _is_done(source: SourceState) -> bool:
-    return source.ended is not None and is_whole(source.settled, source.ended[1])
+    ended = source.ended  # what a file has grown by since it was read to its end is not done
+    return ended is not None and ended[0] >= source.fingerprint.size and is_whole(source.settled, ended[1])
 
 
 def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Sequence[Input]]:
@@ -242,7 +252,8 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
             continue
         size = now.fingerprint.size
         settled = _without_open_line(before, _path(source), size)
-        sources.append(SourceState(now.path, now.name, now.fingerprint, settled, before.ended))
+        ended = before.ended if before.ended is not None and before.ended[0] >= size else None
+        sources.append(SourceState(now.path, now.name, now.fingerprint, settled, ended))
         done = _is_done(before) and before.ended is not None and before.ended[0] == size
         inputs.append(ContinuedInput(source, settled, done=done))
         if size > before.fingerprint.size:
@@ -258,37 +269,3 @@ def _without_open_line(before: SourceState, path: Path, size: int) -> Ranges:
         if nbytes < size and not fingerprint.ends_a_line(path, nbytes):
             settled = cut(settled, following - 1)
     return settled
-
-
-def _find_rejects(
-    old: State, state: State, files: Sequence[FileInput], settings: Settings
-) -> tuple[Sequence[str], set[tuple[str, int]]]:
-    """Find the files that earlier runs wrote rejects to, and the rejects in them of records that are not settled."""
-    path_of = rejected_paths(settings.run.rejected)
-    here = {text_of(place): place for place in map(path_of, [source.name for source in files])}
-    earlier = {name: str(here.get(name, name)) for name, file in old.rejects.items() if file.lines}
-    numbers = {now.path: number for number, now in enumerate(state.sources)}
-    names_now = {one.name: numbers[one.path] for one in (*old.sources, *state.sources) if one.path in numbers}
-    recorded: set[tuple[str, int]] = set()
-    for name in dict.fromkeys((*old.rejects, *here)):
-        file = here.get(name, Path(name))
-        scan_from = old.rejects.get(name, RejectedFile(0)).scan_from
-        if name in old.rejects and not file.exists() and old.rejects[name].lines:
-            _log.warning("%s: is gone; what is rejected from now on is written to a new file", earlier[name])
-        end_last_line(file, scan_from, names_now)
-        for source, number in find_recorded(file, scan_from):
-            index = names_now.get(source)
-            if index is not None and not covers(state.sources[index].settled, number):
-                recorded.add((files[index].name, number))
-    return tuple(earlier.values()), recorded
-
-
-def _with_rejects(state: State, settings: Settings) -> State:
-    """Note how long the rejected-events files are that are there already: none of their lines is of this import."""
-    path_of = rejected_paths(settings.run.rejected)
-    rejects = {}
-    for source in state.sources:
-        path = path_of(source.name)
-        with suppress(OSError):
-            rejects[text_of(path)] = RejectedFile(path.stat().st_size)
-    return replace(state, rejects=rejects)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from mpimport.account import Tally, rejects_of
 from mpimport.batch import number_of
 from mpimport.body import event_lines
+from mpimport.checkpoint import text_of
 from mpimport.errors import CannotWrite
-from mpimport.keeper import Keeper, text_of
+from mpimport.keeper import Keeper
 from mpimport.records import Batch, Outcome, Reject
 from mpimport.rejects import LineFile, line_of
 

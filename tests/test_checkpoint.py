@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from mpimport import checkpoint
 from mpimport.account import Summary, Tally
-from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable, load, name_of, remove, save
+from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable, load, name_of, remove, save, text_of
 from mpimport.fingerprint import Fingerprint
-from mpimport.keeper import PERIOD_S, Keeper, conclude, text_of
+from mpimport.keeper import PERIOD_S, Keeper, conclude
 from mpimport.mark import Range
+from mpimport.recorded import digest_of
 from mpimport.records import Reason, Reject, Span
+from mpimport.rejects import line_of
 
 SOURCE = SourceState("/a/b.ndjson", "b.ndjson", Fingerprint(5, "aa", "bb"), (Range(1, 3, 80), Range(7, 9)), (5, 9))
 STATE = State("project 1", "", {"--format": '"csv"'}, (SOURCE,), 5, 2, {"/a/b.rejected.ndjson": RejectedFile(100, 2)})
@@ -120,8 +122,10 @@ def kept(path: Path) -> State:
     return state
 
 
-def test_nothing_is_written_before_something_is_settled(tmp_path: Path) -> None:
+def test_it_is_there_from_the_beginning_and_gone_when_nothing_was_settled(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "c", NEW)
+    keeper.begin()
+    assert kept(tmp_path / "c") == NEW
     keeper.ended(0, 5, 3)
     keeper.tick()
 
@@ -129,13 +133,25 @@ def test_nothing_is_written_before_something_is_settled(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_rejects_begin_is_written_down_before_the_first_of_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_run_that_ends_by_itself_says_whether_rejects_hang_over(tmp_path: Path, *, hangs: bool) -> None:
     keeper = Keeper(tmp_path / "c", NEW)
-    assert keeper.take_unrecorded([]) == []
-    assert not (tmp_path / "c").exists()
-    keeper.take_unrecorded([reject(1)])
+    keeper.settled((Span(0, 1, 2),), 1, {})
+    if hangs:
+        keeper.not_recorded()
+    keeper.finish(done=False)
+    assert kept(tmp_path / "c").orderly != hangs
 
-    assert kept(tmp_path / "c") == NEW
+    Keeper(tmp_path / "c", kept(tmp_path / "c")).begin()
+    assert not kept(tmp_path / "c").orderly
+
+
+def test_an_input_with_nothing_left_does_not_say_where_its_records_end(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "c", STATE)
+    keeper.ended(0, 7, 1)
+    keeper.begin()
+
+    assert kept(tmp_path / "c").sources[0].ended == (7, 9)
 
 
 def test_it_is_written_at_once_then_at_most_once_a_second_and_at_the_end(tmp_path: Path) -> None:
@@ -228,7 +244,7 @@ def reject(number: int) -> Reject:
 
 
 def test_a_reject_that_stands_in_its_file_is_not_written_again_but_once(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path / "c", NEW, recorded={("a", 3)})
+    keeper = Keeper(tmp_path / "c", NEW, recorded={digest_of(line_of(reject(3))): 1})
 
     assert [one.number for one in keeper.take_unrecorded([reject(2), reject(3), reject(4)])] == [2, 4]
 
@@ -237,7 +253,7 @@ def test_rejects_are_looked_for_behind_what_is_surely_settled(tmp_path: Path) ->
     path, name = tmp_path / "r.ndjson", text_of(tmp_path / "r.ndjson")
     time = Time()
     path.write_bytes(b"old\n" + b"new\n")
-    keeper = Keeper(tmp_path / "c", NEW, recorded={("a", 3)}, clock=time)
+    keeper = Keeper(tmp_path / "c", NEW, recorded={digest_of(line_of(reject(3))): 1}, clock=time)
     keeper.settled((Span(0, 1, 3),), 1, {path: 1})
     assert kept(tmp_path / "c").rejects[name] == RejectedFile(0, 1), "one that hangs over may stand anywhere in it"
 

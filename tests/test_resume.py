@@ -522,6 +522,61 @@ def test_a_shared_file_of_rejects_loses_nothing_of_others(here: Path) -> None:
     assert summary.rejected_files == ("all.rejected.ndjson",)
 
 
+def test_lines_of_another_import_with_the_same_names_are_not_taken_for_its_own(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = replace(KEPT, run=replace(KEPT.run, rejected=str(here / "all.rejected.ndjson")))
+    limited = replace(chosen, run=replace(chosen.run, max_rejected=MaxRejected(3)))
+    for folder in ("d1", "d2"):
+        (here / folder).mkdir()
+        lines = [{"event": "P", "properties": {"$insert_id": f"{folder}-{n}"}} for n in range(30)]
+        write_ndjson(here / folder / "e.ndjson", [*lines, *(good_event(n) for n in range(30))])
+    for folder, one in (("d1", limited), ("d2", chosen), ("d1", chosen)):
+        monkeypatch.chdir(here / folder)
+        go(("e.ndjson",), Server(random.Random(1)), random.Random(1), one)
+
+    found = Counter((here / "all.rejected.ndjson").read_bytes().splitlines())
+    assert (len(found), max(found.values())) == (60, 1)
+
+
+def test_a_file_of_rejects_that_was_there_before_it_was_named_is_not_asked(here: Path) -> None:
+    job = write_import(here, "ndjson", 300)
+    server = interrupt(job.sources, after=12)
+    elsewhere = Counter(job.bad)
+    (here / "old.ndjson").write_text(
+        "".join(
+            json.dumps({"source": s, "line": n, "by": "client", "reasons": [], "raw": "x"}) + "\n" for s, n in job.bad
+        )
+    )
+    go(job.sources, server, random.Random(1), replace(KEPT, run=replace(KEPT.run, rejected="old.ndjson")))
+    lines = map(json.loads, (here / "old.ndjson").read_bytes().splitlines())
+
+    assert rejects() + Counter((one["source"], one["line"]) for one in lines) == elsewhere + elsewhere
+
+
+def test_a_last_line_that_is_whole_and_lacks_its_newline_stays(here: Path) -> None:
+    job = write_import(here, "ndjson", 300)
+    server = interrupt(job.sources, after=12)
+    path = here / "0.ndjson.rejected.ndjson"
+    path.write_bytes(path.read_bytes() + b'{"source":"0.ndjson","line":1,"by":"client","reasons":[],"raw":"mine"}')
+    go(job.sources, server, random.Random(1))
+
+    assert rejects() == Counter([*job.bad, ("0.ndjson", 1)])
+
+
+def test_a_source_that_has_grown_since_it_was_done_is_missed_when_it_is_taken_away(here: Path) -> None:
+    for name, count in (("a.ndjson", 10), ("b.ndjson", 300)):
+        write_ndjson(here / name, [good_event(n) for n in range(count)])
+    interrupt(("a.ndjson", "b.ndjson"), after=20)
+    write_ndjson(here / "a.ndjson", [good_event(n) for n in range(60)])
+    server = Server(random.Random(1))
+    server.dies_after = 0
+    with pytest.raises(Killed):
+        go(("a.ndjson", "b.ndjson"), server, random.Random(1))
+
+    assert "an import of a.ndjson, b.ndjson that is not finished" in refused(("b.ndjson",))
+
+
 @pytest.mark.parametrize("kept", [0.2, 0.9])
 def test_a_line_that_was_cut_short_by_the_kill_is_taken_away(here: Path, kept: float) -> None:
     job = write_import(here, "ndjson", 300)
