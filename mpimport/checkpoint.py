@@ -19,6 +19,7 @@ from mpimport.mark import Ranges
 
 VERSION = 1
 _MARK = b'{"mpimport_checkpoint":'  # how each of our files begins, of whatever version
+LOCK = ".lock"  # added to the name of the file for that of its lock
 _NEW = ".mpimport-new"  # added to the name of the file that is being written
 
 
@@ -86,6 +87,33 @@ def text_of(path: Path) -> str:
     """Write a path for the checkpoint: absolute, and text whatever bytes it has."""
     name = os.path.abspath(path)  # noqa: PTH100 - a symbolic link is kept: what it leads to may be another day's
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def derived(path: Path) -> tuple[Path, Path]:
+    """Give the names beside a checkpoint that are used with it: of the lock, and of the file that is being written."""
+    return path.with_name(path.name + LOCK), path.with_name(path.name + _NEW)
+
+
+def find_obstacle(path: Path) -> str | None:
+    """Say why a checkpoint cannot be kept at a place that the user named: something else is there, or beside it."""
+    try:
+        if not path.name:
+            return "is no name of a file"
+        if path.exists() and not path.is_file():
+            return "is no regular file"
+        lock, new = derived(path)
+        if lock.exists() and (not lock.is_file() or lock.stat().st_size):
+            return f"{lock} would be its lock, and holds something else"
+        if new.exists() and not (new.is_file() and _is_ours(new)):
+            return f"{new} would be written on the way, and holds something else"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MARK)) in (b"", _MARK)
 
 
 def load(path: Path) -> State | None:

@@ -153,6 +153,7 @@ def _inputs(
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
+    from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems  # noqa: PLC0415
     from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
@@ -172,8 +173,11 @@ def _inputs(
         kept = [undelivered_path(path_of(source.name)) for source in inputs if not source.resumable]
         kept = [] if settings.run.dry_run else kept
         problems.extend(find_clashes(inputs, [*rejected, *kept]))
-        named = {"--audit": settings.run.audit, "--checkpoint": settings.run.checkpoint}
-        written = {option: [Path(path)] if path else [] for option, path in named.items()}
+        kept_at = Path(settings.run.checkpoint) if settings.run.checkpoint else None
+        written = {
+            "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
+            "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
+        }
         mapping = [Path(mapping_file)] if mapping_file else []
         problems.extend(find_overwriting(written, [*mapping, *rejected, *(i.path for i in inputs if i.path)]))
         problems.extend(find_overwriting({"--rejected": rejected[:1]}, mapping))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mpimport.checkpoint import derived
 from mpimport.errors import AlreadyRunning, UsageProblem
 
 
@@ -15,7 +16,7 @@ def hold(path: Path) -> Iterator[None]:
     """Hold the lock of a checkpoint. AlreadyRunning: another process has it; UsageProblem: there can be none."""
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, needed only with a checkpoint
 
-    place = path.with_name(f"{path.name}.lock")
+    place, _ = derived(path)
     if not path.parent.is_dir():
         raise UsageProblem(word_unwritable(path, "there is no such folder"))
     lock = FileLock(place, timeout=0, mode=0o600)

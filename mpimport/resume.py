@@ -137,6 +137,8 @@ def _find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State
     others: list[tuple[Path, State]] = []
     if settings.run.checkpoint is not None:
         path = Path(settings.run.checkpoint)
+        if obstacle := checkpoint.find_obstacle(path):
+            raise UsageProblem(f"--checkpoint {settings.run.checkpoint}: {obstacle}; name another file")
     else:
         path = _make_folder() / checkpoint.name_of(new.destination, new.account, tuple(own))
         others = [] if path.exists() else list(_find_overlapping(path.parent, new))
@@ -164,6 +166,7 @@ def _make_folder() -> Path:
     folder = state_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        next(folder.iterdir(), None)
     except OSError as error:
         raise UsageProblem(word_unwritable(folder, error)) from error
     return folder
