@@ -24,8 +24,8 @@ def hold(path: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise AlreadyRunning(
-            f"another run of the same import is under way (it holds {place}); wait until it has ended. "
-            f"Nothing was sent."
+            f"another run of the same import is under way, or of a part of it (it holds {place}); wait until it has "
+            "ended. Nothing was sent."
         ) from None
     except (OSError, NotImplementedError) as error:
         raise UsageProblem(word_unwritable(path, error)) from error

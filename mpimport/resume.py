@@ -142,6 +142,10 @@ def _find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State
     else:
         path = _make_folder() / checkpoint.name_of(new.destination, new.account, tuple(own))
         others = [] if path.exists() else list(_find_overlapping(path.parent, new))
+        for other, _ in others:
+            with hold(other):  # AlreadyRunning: some of the sources are being imported at this moment
+                pass
+        others = [(other, old) for other, old in others if is_begun(old)]
         if len(others) == 1 and not _lacking(others[0][1], own):
             path, others = others[0][0], []  # a glob that meets more files than before
     stack.enter_context(hold(path))
@@ -179,7 +183,7 @@ def _find_overlapping(folder: Path, new: State) -> Iterator[tuple[Path, State]]:
         with suppress(Unusable):
             old = checkpoint.load(path)
             same = old is not None and (old.destination, old.account) == (new.destination, new.account)
-            if old is not None and same and is_begun(old) and any(source.path in own for source in old.sources):
+            if old is not None and same and any(source.path in own for source in old.sources):
                 yield path, old
 
 

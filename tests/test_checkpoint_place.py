@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
-from running import good_event, mpimport, write_ndjson
+from running import good_event, mpimport, start, write_ndjson
 
 from mpimport.checkpoint import derived, find_obstacle
-from mpimport.sandbox import Sandbox
+from mpimport.sandbox import Sandbox, SandboxConfig
 
 
 @pytest.mark.parametrize("beside", [".lock", ".mpimport-new"])
@@ -62,3 +63,21 @@ def test_what_a_killed_run_left_is_no_obstacle(tmp_path: Path) -> None:
     lock.touch()
     new.write_bytes(b'{"mpimport_checkpoint":1,"sta')
     assert find_obstacle(tmp_path / "c") is None
+
+
+def test_a_glob_that_has_met_a_new_file_is_still_the_same_import(tmp_path: Path) -> None:
+    """Cron jobs that overlap, while the first of them has nothing settled yet."""
+    write_ndjson(tmp_path / "a.ndjson", [good_event(n) for n in range(10)])
+    with Sandbox(SandboxConfig(latency_s=60)) as sandbox:
+        first = start("*.ndjson", "--url", sandbox.url, cwd=tmp_path)
+        deadline = time.monotonic() + 30
+        while not sandbox.stats()["requests"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        write_ndjson(tmp_path / "b.ndjson", [good_event(n) for n in range(10, 20)])
+        second = mpimport("*.ndjson", "--url", sandbox.url, cwd=tmp_path)
+        first.kill()
+        first.communicate()
+
+    assert second.code == 7, second.err
+    assert "Nothing was sent" in second.err
