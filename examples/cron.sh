@@ -102,6 +102,8 @@ import_day() {
     1) tell "$NOTIFY" "$day: imported, but some events were rejected: mend $rejected and import it" \
       "$STATE_DIR/messages" ;;
     5) tell "$NOTIFY" "$day: not everything could be delivered; the next run continues" "$STATE_DIR/messages" ;;
+    2) tell "$ALERT" "$day: refused before anything was sent; if its file was changed on purpose, import it by hand with \
+--restart, then touch $STATE_DIR/done/$day" "$STATE_DIR/messages" ;;
     7) tell "$NOTIFY" "$day: another run of it is under way" "$STATE_DIR/messages" ;;
     130 | 143) tell "$NOTIFY" "$day: interrupted; the next run continues" "$STATE_DIR/messages" ;;
     *) tell "$ALERT" "$day: stopped with exit code $code" "$STATE_DIR/messages" ;;
@@ -123,7 +125,7 @@ main() {
     [ "$stop" -eq 0 ] || return "$stop"
     case $code in
       0 | 1) ;;
-      3 | 6 | 7 | 66) worst=$code ;; # it is about that day only, the others may be fine
+      2 | 3 | 6 | 7 | 66) worst=$code ;; # it is about that day only, the others may be fine
       *) return "$code" ;;       # the next day would fare no better
     esac
   done

@@ -394,7 +394,7 @@ def cron(tmp_path: Path) -> Cron:
     [
         (0, 0, None, ""),
         (1, 0, "notices", "some events were rejected: mend"),
-        (2, 2, "alerts", "stopped with exit code 2"),
+        (2, 2, "alerts", "refused before anything was sent"),
         (3, 3, "alerts", "stopped with exit code 3"),
         (4, 4, "alerts", "stopped with exit code 4"),
         (5, 5, "notices", "the next run continues"),
