@@ -147,8 +147,17 @@ def shaping_of(mapping: MapSettings, *, keeps_misfits: bool = False) -> Shaping:
     return shaping
 
 
-def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, interrupt: Interrupt) -> Summary:
-    """Run an import whose settings were checked. Raises UsageProblem when the destination is no use."""
+def import_inputs(
+    settings: Settings,
+    inputs: Sequence[Input],
+    report: Report,
+    interrupt: Interrupt,
+    tell: Callable[[Summary], None] = lambda _: None,
+) -> Summary:
+    """Run an import whose settings were checked, and tell its summary before it is forgotten where it could go on.
+
+    Raises UsageProblem when the destination is no use.
+    """
     with ExitStack() as stack:
         endpoint = ENDPOINTS[settings.send.endpoint]
         base_url, auth, facts = find_destination(settings, endpoint, stack)
@@ -186,7 +195,11 @@ def import_inputs(settings: Settings, inputs: Sequence[Input], report: Report, i
             summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
-        return facts(summary)
+        summary = facts(summary)
+        tell(summary)
+        if keeper is not None:
+            keeper.clear()  # who is killed before this runs again, and finds everything settled
+        return summary
 
 
 def _audit(settings: Settings) -> Audit | None:

@@ -49,15 +49,18 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
     if problems:
         raise UsageProblem(*problems)
     report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
+
+    def tell(summary: Summary) -> None:
+        report.close()
+        _tell(summary, given)
+
     with route_logging(report), interrupt.installed():
         try:
             for note in notes:
                 report.say(logging.WARNING, note)
-            summary = import_inputs(settings, inputs, report, interrupt)
+            return import_inputs(settings, inputs, report, interrupt, tell).exit_code
         finally:
             report.close()
-    _tell(summary, given)
-    return summary.exit_code
 
 
 def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:

@@ -64,6 +64,7 @@ class Keeper:
         self._files = dict(state.rejects)
         self._written: dict[str, Path] = {}  # files that got lines since the last save
         self._frozen = False
+        self._needed = True
         self._changed = False
         self._clock = clock
         self._due = clock()
@@ -135,19 +136,21 @@ class Keeper:
         self._due = now + max(PERIOD_S, _SHARE * (now - began))
 
     def finish(self, *, done: bool) -> Path | None:
-        """Take the checkpoint away when everything is done, or nothing; else write it, and give it if it is there."""
+        """Write the checkpoint, and give it if it is there; when all is done, or nothing, leave it to `clear`."""
         hanging = self._frozen or bool(self._recorded)
-        kept = not done and (hanging or any(self._settled))
-        if kept:
+        self._needed = not done and (hanging or any(self._settled))
+        if self._needed:
             self._state = replace(self._state, orderly=not hanging)
             self.save()
+        return self.path if self._needed and self.path.exists() else None
+
+    def clear(self) -> None:
+        """Take away a checkpoint that is not needed any more: the last act of a run, when everything is told."""
         try:
-            if not kept:
+            if not self._needed:
                 checkpoint.remove(self.path)
-            return self.path if self.path.exists() else None
         except OSError as error:
-            self.trouble = f"{self.path}: the checkpoint of this run, which is done, cannot be removed: {_why(error)}"
-        return None
+            _log.warning("%s: the checkpoint of this run, which is done, cannot be removed: %s", self.path, _why(error))
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
@@ -167,7 +170,7 @@ class Keeper:
 
 
 def conclude(keeper: Keeper, summary: Summary) -> Summary:
-    """End a run: the checkpoint of an import that is done goes; else the summary says where the next run goes on."""
+    """End a run: the summary says where the next run goes on. The checkpoint of one that is done waits for `clear`."""
     done = summary.exit_code in (0, 1) and not summary.undelivered
     left = keeper.finish(done=done)
     if keeper.trouble:

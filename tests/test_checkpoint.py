@@ -130,6 +130,7 @@ def test_it_is_there_from_the_beginning_and_gone_when_nothing_was_settled(tmp_pa
     keeper.tick()
 
     assert keeper.finish(done=False) is None
+    keeper.clear()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,6 +236,7 @@ def test_only_an_import_that_is_done_takes_its_checkpoint_away(
     keeper.settled((Span(0, 1, 2),), 1, {})
     tally = Tally(undelivered=undelivered)
     told = conclude(keeper, Summary(tally, exit_code=code, seconds=1.0, dry_run=False, destination=""))
+    keeper.clear()
 
     assert (tmp_path / "c").exists() == stays == (told.checkpoint is not None)
 

@@ -149,7 +149,10 @@ def go(
             keeper=keeper,
         )
         summary = run(plan)
-        return summary if keeper is None else conclude(keeper, summary)
+        if keeper is not None:
+            summary = conclude(keeper, summary)
+            keeper.clear()
+        return summary
 
 
 def look(names: tuple[str, ...], chosen: Settings = KEPT, url: str = URL) -> Resumed:
