@@ -26,7 +26,7 @@ from mpimport.standard_streams import let_go, open_closed
 if TYPE_CHECKING:
     from mpimport.account import Summary
     from mpimport.inputs import FileInput
-    from mpimport.settings import MapSettings, Settings
+    from mpimport.settings import MapSettings, SendSettings, Settings
 
 
 @click.command(
@@ -70,7 +70,6 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
         BatchSettings,
         ReadSettings,
         RunSettings,
-        SendSettings,
         Settings,
         parse_max_rejected,
     )
@@ -98,25 +97,7 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             gzip=not given["no_gzip"],
             geolocate=given["geolocate"],
         ),
-        send=SendSettings(
-            endpoint=given["endpoint"],
-            region=given["region"],
-            region_given=_is_given("region"),
-            url=given["url"],
-            proxy=given["proxy"],
-            ca_bundle=given["ca_bundle"],
-            workers=given["workers"],
-            timeout_s=given["timeout"],
-            connect_timeout_s=given["connect_timeout"],
-            give_up_after_s=given["give_up_after"],
-            backoff_base_s=given["backoff_base"],
-            backoff_max_s=given["backoff_max"],
-            backoff_jitter_s=given["backoff_jitter"],
-            strict=not given["no_strict"],
-            max_events_per_s=given["max_events_per_second"],
-            max_bytes_per_minute=given["max_bytes_per_minute"],
-            rate_window_s=given["rate_window"],
-        ),
+        send=_send_settings(given),
         run=RunSettings(
             rejected=given["rejected"],
             max_rejected=max_rejected,
@@ -133,6 +114,30 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
 
 def _is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _send_settings(given: Mapping[str, Any]) -> SendSettings:
+    from mpimport.settings import SendSettings  # noqa: PLC0415  not needed for --help
+
+    return SendSettings(
+        endpoint=given["endpoint"],
+        region=given["region"],
+        region_given=_is_given("region"),
+        url=given["url"],
+        proxy=given["proxy"],
+        ca_bundle=given["ca_bundle"],
+        workers=given["workers"],
+        timeout_s=given["timeout"],
+        connect_timeout_s=given["connect_timeout"],
+        give_up_after_s=given["give_up_after"],
+        backoff_base_s=given["backoff_base"],
+        backoff_max_s=given["backoff_max"],
+        backoff_jitter_s=given["backoff_jitter"],
+        strict=not given["no_strict"],
+        max_events_per_s=given["max_events_per_second"],
+        max_bytes_per_minute=given["max_bytes_per_minute"],
+        rate_window_s=given["rate_window"],
+    )
 
 
 def _map_settings(given: Mapping[str, Any], problems: list[str]) -> MapSettings:

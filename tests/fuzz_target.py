@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from whole_run import SHAPINGS, import_bytes
+from whole_run import SHAPINGS, check_import
 
 from mpimport.formats import FORMATS, ReadOptions
 
@@ -18,7 +18,7 @@ _SIZES = (16 * 1024 * 1024, 100)
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def import_fuzzed(data: bytes, folder: Path) -> None:
+def check_fuzzed(data: bytes, folder: Path) -> None:
     """Import what a fuzzer made, in the way that its first bytes choose. Raises what it finds."""
     how, content = data[:4].ljust(4, b"\0"), data[4:]
     options = ReadOptions(
@@ -29,7 +29,7 @@ def import_fuzzed(data: bytes, folder: Path) -> None:
     )
     if how[0] & 128:
         content = gzip.compress(content, 1)
-    import_bytes(
+    check_import(
         content,
         folder,
         format_name=_FORMATS[how[0] % 64 % len(_FORMATS)],

@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from fuzz_target import import_fuzzed
+from fuzz_target import check_fuzzed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import anything, choice, spell, values
-from whole_run import SHAPINGS, import_bytes, import_mappings
+from whole_run import SHAPINGS, check_import, import_mappings
 
 from mpimport.formats import FORMATS, ReadOptions
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "path", sorted((Path(__file__).parent / "fuzz" / "found").iterdir()), ids=lambda path: path.name
 )
 def test_what_was_found_by_fuzzing(folder: Path, path: Path) -> None:
-    import_fuzzed(path.read_bytes(), folder)
+    check_fuzzed(path.read_bytes(), folder)
 
 
 @st.composite
@@ -65,13 +65,13 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(st.binary(max_size=200), damaged()), formats, st.booleans(), shapings, fates, st.booleans())
 def test_bytes(folder: Path, data: bytes, name: str, pipe: bool, shaping: Any, fate: bytes, zipped: bool) -> None:
     content = gzip.compress(data) if zipped else data
-    import_bytes(content, folder, format_name=name, as_pipe=pipe, shaping=shaping, fates=fate)
+    check_import(content, folder, format_name=name, as_pipe=pipe, shaping=shaping, fates=fate)
 
 
 @quick
 @given(damaged(), st.sampled_from(["utf-16-le", "utf-8", "cp1252", "shift_jis", "utf-7"]), formats, st.integers(4, 400))
 def test_encodings_and_short_records(folder: Path, data: bytes, encoding: str, name: str, most: int) -> None:
-    import_bytes(data, folder, format_name=name, options=ReadOptions(encoding=encoding, max_record_bytes=most))
+    check_import(data, folder, format_name=name, options=ReadOptions(encoding=encoding, max_record_bytes=most))
 
 
 @quick
@@ -79,7 +79,7 @@ def test_encodings_and_short_records(folder: Path, data: bytes, encoding: str, n
 def test_records(folder: Path, records: list[bytes], between: bytes, shaping: Any, fate: bytes) -> None:
     text = between.join(records)
     for name, content in (("ndjson", text), ("json", b"[" + text + b"]"), ("csv", b"a,b,time,event\n" + text)):
-        import_bytes(content, folder, format_name=name, shaping=shaping, fates=fate)
+        check_import(content, folder, format_name=name, shaping=shaping, fates=fate)
 
 
 @quick
@@ -91,7 +91,7 @@ def test_records(folder: Path, records: list[bytes], between: bytes, shaping: An
 )
 def test_documents(folder: Path, value: Any, seed: int, json_path: str | None, pipe: bool) -> None:
     data = spell(value, Random(seed)).encode(errors="surrogatepass")
-    import_bytes(data, folder, format_name="json", as_pipe=pipe, options=ReadOptions(json_path=json_path))
+    check_import(data, folder, format_name="json", as_pipe=pipe, options=ReadOptions(json_path=json_path))
 
 
 names = st.one_of(st.sampled_from(["a", "b", "c"]), st.integers(), st.none(), st.tuples())

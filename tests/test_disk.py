@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -268,8 +269,10 @@ def test_any_name_is_shown_clean_and_has_its_rejects_beside_it(tmp_path: Path, n
     path = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
     try:
         write_ndjson(path, [good_event(1), {"event": ""}])
-    except OSError:
-        pytest.skip("this file system refuses such a name")
+    except OSError as error:
+        if error.errno != errno.EILSEQ:
+            raise
+        pytest.skip("macOS takes no file names that are not UTF-8, so there is no such file to import")
     ended = mpimport(os.fsdecode(name), "--sandbox", "--json", "-v", cwd=tmp_path)
 
     assert ended.code == 1, ended.err

@@ -159,6 +159,7 @@ def test_the_page_says_when_the_sandbox_is_gone(browser: Browser) -> None:
         browser.open(sandbox.url)
         browser.wait_for("document.querySelector('#state').innerText.startsWith('Live')")
     browser.wait_for("document.querySelector('#state.bad')?.innerText.includes('it was stopped')")
+    assert not browser.run("document.querySelector('#state').innerText.startsWith('Live')")
 
 
 CONTRAST = """

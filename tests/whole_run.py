@@ -101,7 +101,7 @@ class Taker:
         return True
 
 
-def import_bytes(
+def check_import(
     data: bytes,
     folder: Path,
     *,

@@ -35,7 +35,7 @@ def _fuzz(seconds: int, folder: Path) -> bool:
         print("atheris is not installed here: examples are damaged at random instead")
         return False
     with atheris.instrument_imports(include=["mpimport"]):
-        from fuzz_target import import_fuzzed, seeds, words
+        from fuzz_target import check_fuzzed, seeds, words
 
     corpus, dictionary = KEPT / "corpus", KEPT / "words"
     corpus.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ def _fuzz(seconds: int, folder: Path) -> bool:
     ]
     atheris.Setup(
         [sys.argv[0], *options, f"-dict={dictionary}", f"-artifact_prefix={KEPT}/", str(corpus)],
-        lambda data: import_fuzzed(data, folder),
+        lambda data: check_fuzzed(data, folder),
     )
     atheris.Fuzz()
     return True
@@ -62,7 +62,7 @@ def _escaped(word: bytes) -> str:
 
 
 def _damage(seconds: int, folder: Path) -> None:
-    from fuzz_target import import_fuzzed, seeds, words
+    from fuzz_target import check_fuzzed, seeds, words
 
     known, tokens = list(seeds()), list(words())
     end, runs = time.monotonic() + seconds, 0
@@ -75,7 +75,7 @@ def _damage(seconds: int, folder: Path) -> None:
             data[at : at + random.choice((0, 0, 1, 4, len(piece), 500))] = piece
         data[:4] = bytes(random.randrange(256) for _ in range(4))
         try:
-            import_fuzzed(bytes(data), folder)
+            check_fuzzed(bytes(data), folder)
         except Exception:
             found = KEPT / f"found-{runs}"
             found.write_bytes(data)
