@@ -217,12 +217,17 @@ def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
     from mpimport.summary_text import next_steps, summary_lines  # noqa: PLC0415
 
     if summary.exit_code or not given["quiet"]:
-        lines = summary_lines(summary, next_steps=next_steps(summary))
+        steps = next_steps(summary)
+        print_summary(
+            lambda most: summary_lines(summary, next_steps=steps, most_reasons=most),
+            sys.stderr,
+            exit_code=summary.exit_code,
+        )
         if summary.audit is not None and summary.tells_audit:
             from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
 
-            lines += ["", *audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))]
-        print_summary(lines, sys.stderr, exit_code=summary.exit_code)
+            lines = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
+            write(sys.stderr, "\n".join(["", *lines]) + "\n")
     if given["as_json"]:
         write(sys.stdout, json.dumps(summary.as_json()) + "\n")
 

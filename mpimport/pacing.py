@@ -9,6 +9,7 @@ from collections import deque
 from math import ceil, inf
 from typing import NamedTuple
 
+from mpimport.records import Pace
 from mpimport.share import Share
 
 HEADROOM = 0.01  # ours: room that is left for whoever else begins to send, so that it is noticed and not starved
@@ -107,6 +108,11 @@ class Budget:
         """Give the part of the limit that is spent, of events or bytes, whichever is more."""
         self._forget(now)
         return self._part()
+
+    def pace(self, now: float) -> Pace:
+        """Give how fast it lets requests go on in the long run, with the part of the limit that is ours."""
+        part = max(self.share.at(now), LEAST) / self.window_s
+        return Pace(self._limits[0] * part, self._limits[1] * part, self.window_s)
 
     def _part(self) -> float:
         return max(used / limit for used, limit in zip(self._used, self._limits, strict=True))

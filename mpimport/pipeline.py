@@ -244,7 +244,6 @@ class _Run:
     def _progress(self) -> Progress:
         sizes = [source.size for source in self.plan.inputs]
         now = self.plan.clock()
-        flow = self.plan.senders.flow() if self.plan.senders else Flow()
         return Progress(
             bytes_read=self.consumed + (self.current.consumed if self.current else 0),
             total_bytes=None if None in sizes else sum(size or 0 for size in sizes),
@@ -252,14 +251,14 @@ class _Run:
             imported=self.tally.imported + self.tally.valid,
             rejected=self.tally.rejected,
             retries=self.failed,
-            in_flight=len(self.under_way),
             seconds=now - self.began,
+            nbytes=self.tally.nbytes,
             source=self.current.name if self.current else "",
             bytes_skipped=sum(source.skipped for source in self.plan.inputs),
             waiting=self.waiting[0] if now < self.waiting[1] else "",
-            held_by=flow.held_by,
-            hold_s=flow.hold_s,
-            limit_share=flow.share,
+            flow=self.plan.senders.flow() if self.plan.senders else Flow(),
+            checks_only=self.plan.senders is None,
+            stopping=self.stopping,
         )
 
     def _summary(self) -> Summary:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from mpimport.records import Flow
 from mpimport.summary_text import duration, megabytes
 
 
@@ -11,9 +13,9 @@ from mpimport.summary_text import duration, megabytes
 class Progress:
     """How far a run is. Bytes are as they lie on disk (compressed, if they are); `total_bytes` None: unknown.
 
-    `held_by`: what the next request waits for, for `hold_s` seconds (None: a reply). `limit_share`: the part of
-    the rate limit that is assumed to be ours. `waiting`: the last trouble, while it lasts. `bytes_skipped` of the
-    bytes were read by an earlier run.
+    `imported` events took `nbytes` of uncompressed JSON; in a dry run, `checks_only`, they are the valid ones.
+    `bytes_skipped` of the bytes were read by an earlier run. `waiting`: the last trouble, while it lasts.
+    `stopping`: nothing more is begun.
     """
 
     bytes_read: int
@@ -22,14 +24,30 @@ class Progress:
     imported: int
     rejected: int
     retries: int
-    in_flight: int
     seconds: float
+    nbytes: int = 0
     source: str = ""
     waiting: str = ""
-    held_by: str = ""
-    hold_s: float | None = None
-    limit_share: float = 1.0
+    flow: Flow = field(default_factory=Flow)
     bytes_skipped: int = 0
+    checks_only: bool = False
+    stopping: bool = False
+
+    @property
+    def phase(self) -> str:
+        """Say what it does at present."""
+        if self.stopping:
+            return "stopping"
+        if self.bytes_read < self.bytes_skipped:
+            return "passing over what earlier runs settled"
+        if self.total_bytes and self.bytes_read >= self.total_bytes:
+            return "finishing"
+        return "checking" if self.checks_only else "importing"
+
+    @property
+    def outcome(self) -> str:
+        """Say what the events are that were not rejected."""
+        return "valid" if self.checks_only else "imported"
 
     @property
     def rate(self) -> float:
@@ -52,28 +70,62 @@ class Progress:
     @property
     def held(self) -> str:
         """Say what sending waits for, if it does, and that the rate limit is shared, if it is."""
-        for_s = f" for {duration(self.hold_s)}" if self.hold_s else ""
+        for_s = f" for {duration(self.flow.hold_s)}" if self.flow.hold_s else ""
         words = {
             "rate limit": f"waiting for the rate limit{for_s}",
             "gate": f"waiting{for_s}: the server asked to hold back",
             "probe": "trying with one request whether the server takes more",
         }
-        shared = f"by its 429s {self.limit_share:.0%} of the rate limit is ours" if self.limit_share < 1 else ""
-        return ", ".join(filter(None, (words.get(self.held_by, self.waiting), shared)))
+        shared = f"by its 429s {self.flow.share:.0%} of the rate limit is ours" if self.flow.share < 1 else ""
+        return ", ".join(filter(None, (words.get(self.flow.held_by, self.waiting), shared)))
 
     @property
     def seconds_left(self) -> float | None:
-        """The time that the rest should take at the speed so far."""
+        """The time that the rest should take at the speed so far, or as the rate limit lets it go on if that is more.
+
+        A window's worth of events goes out at once in the beginning: the speed so far alone would promise too much.
+        """
         share, skipped = self.share, self.bytes_skipped / self.total_bytes if self.total_bytes else 0.0
-        return self.seconds * (1 - share) / (share - skipped) if share and share > skipped else None
+        if not share or share <= skipped:
+            return None
+        whole = (1 - skipped) / (share - skipped)  # of what this run has to do, in parts of what it has done
+        least_s = self.flow.pace.least_s(self.imported * whole, self.nbytes * whole)
+        return max(self.seconds * (whole - 1), least_s - self.seconds if share < 1 else 0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a progress line in JSON; its keys are promised in the README."""
+        left = self.seconds_left
+        return {
+            "phase": self.phase,
+            "source": self.source,
+            "bytes_read": self.bytes_read,
+            "total_bytes": self.total_bytes,
+            "share": None if self.share is None else round(self.share, 4),
+            "read": self.read,
+            self.outcome: self.imported,
+            "rejected": self.rejected,
+            "retries": self.retries,
+            "in_flight": self.flow.under_way,
+            "seconds": round(self.seconds, 3),
+            "events_per_s": round(self.rate, 1),
+            "seconds_left": None if left is None else round(left),
+            "waiting": self.held or None,
+        }
+
+
+def roughly(seconds: float) -> str:
+    """Write an estimated duration for people: no more exact than it is."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else duration(seconds)
 
 
 def progress_line(now: Progress) -> str:
     """Write how far it is as one line."""
+    phase = f"{now.phase}: " if now.phase not in ("importing", "checking") else ""
     share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
-    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
+    left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
     held = f", {now.held}" if now.held else ""
+    sending = "" if now.checks_only else f"{now.retries:,} retries, {now.flow.under_way} in flight, "
     return (
-        f"{share}{now.read:,} read, {now.imported:,} imported, {now.rejected:,} rejected, {now.retries:,} retries, "
-        f"{now.in_flight} in flight, {now.rate:,.0f} events/s{left}{held}"
+        f"{phase}{share}{now.read:,} read, {now.imported:,} {now.outcome}, {now.rejected:,} rejected, "
+        f"{sending}{now.rate:,.0f} events/s{left}{held}"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 RawRecord: TypeAlias = "bytes | Mapping[str, Any]"
@@ -208,11 +209,24 @@ HeldBy: TypeAlias = Literal["", "gate", "probe", "rate limit", "concurrency"]
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """What a rolling rate limit lets through: so much a second, and what `window_s` seconds hold at once first."""
+
+    events_per_s: float = inf
+    bytes_per_s: float = inf
+    window_s: float = 0.0
+
+    def least_s(self, events: float, nbytes: float) -> float:
+        """Give the seconds that so many events and bytes of uncompressed JSON take at least, from the start on."""
+        return max(0.0, max(events / self.events_per_s, nbytes / self.bytes_per_s) - self.window_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
-    `requests`: all that were sent so far.
+    `requests`: all that were sent so far. `pace`: how fast the rate limit lets them go on in the long run.
     """
 
     held_by: HeldBy = ""
@@ -221,6 +235,7 @@ class Flow:
     limit: int = 0
     under_way: int = 0
     requests: int = 0
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)

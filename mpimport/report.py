@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from mpimport.progress import Progress, progress_line
-from mpimport.summary_text import clean, duration, megabytes
+from mpimport.progress import Progress, progress_line, roughly
+from mpimport.summary_text import TOP_REASONS, clean, megabytes
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PLAIN_PERIOD_S = 10.0
 DRAW_PERIOD_S = 0.2
-DRAW_AFTER_S = 0.5  # a quick run shows no bar that flashes
+DRAW_AFTER_S = 1.0  # a quick run shows no bar that flashes
 
 
 class Report(Protocol):
@@ -66,7 +67,7 @@ class Lines:
             return
         self._next = self._clock() + self._period_s
         now = progress()
-        self.say(logging.INFO, progress_line(now), **(asdict(now) if self._as_json else {}))
+        self.say(logging.INFO, progress_line(now), **(now.as_json() if self._as_json else {}))
 
     def say(self, level: int, message: str, **fields: Any) -> None:
         """Write one line."""
@@ -104,7 +105,7 @@ class Screen:
         self._next = self._clock() + DRAW_PERIOD_S
         from rich.live import Live  # noqa: PLC0415  55 ms, needed only on a terminal
 
-        picture = draw(progress())
+        picture = draw(progress(), self._terminal().width)
         with suppress(OSError):
             if self._live is None:
                 self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
@@ -140,8 +141,11 @@ class Screen:
 _WORDS = {logging.WARNING: ("warning: ", "yellow"), logging.ERROR: ("error: ", "red")}
 
 
-def draw(now: Progress) -> Group:
-    """Draw how far it is: a bar with the share and the time left, the counts, and what is waited for."""
+def draw(now: Progress, width: int = 80) -> Group:
+    """Draw how far it is: a bar with the share and the time left, the counts, and what is waited for.
+
+    What is named first matters most: where the terminal is narrow, the rest goes.
+    """
     from rich.console import Group  # noqa: PLC0415  only on a terminal
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -149,37 +153,72 @@ def draw(now: Progress) -> Group:
 
     share = now.share
     top = Table.grid(padding=(0, 1), expand=True)
-    top.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
+    top.add_column(no_wrap=True, max_width=max(8, width // 4), overflow="ellipsis")
     top.add_column(ratio=1)
     top.add_column(no_wrap=True, justify="right")
-    of = f"{megabytes(now.bytes_done)}" + (f" of {megabytes(now.total_bytes)}" if now.total_bytes else "")
-    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-    percent = f"{share:.0%} " if share is not None else ""
-    bar = ProgressBar(total=1.0 if share is not None else None, completed=share or 0.0, pulse=share is None)
-    top.add_row(Text(clean(now.source)), bar, Text(f"{percent}{of}{left}"))
+    bar = ProgressBar(
+        total=1.0 if share is not None else None,
+        completed=share or 0.0,
+        pulse=share is None,
+        style="dim",
+        complete_style="none",
+        finished_style="none",
+        pulse_style="none",
+    )
+    top.add_row(Text(clean(now.source or now.phase)), bar, Text(_how_far(now, with_bytes=width >= _WIDE)))
     counts = Text()
-    counts.append(f"{now.imported:,} imported", style="green")
+    counts.append(f"{now.imported:,} {now.outcome}", style="green" if now.imported else "")
     counts.append(f"  {now.rejected:,} rejected", style="yellow" if now.rejected else "")
-    counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
-    counts.append(f"  {now.in_flight} in flight  {now.rate:,.0f} events/s")
+    if not now.checks_only:
+        counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
+        counts.append(f"  {now.flow.under_way} in flight")
+    counts.append(f"  {now.rate:,.0f} events/s")
     rows: list[Table | Text] = [top, counts]
-    if now.held:
-        rows.append(Text(clean(now.held), style="yellow"))
+    doing = "" if now.phase in ("importing", "checking") or not now.source else now.phase
+    if doing or now.held:
+        rows.append(Text(clean(", ".join(filter(None, (doing, now.held)))), style="yellow" if now.held else ""))
     return Group(*rows)
 
 
-def print_summary(lines: list[str], out: TextIO, *, exit_code: int) -> None:
-    """Print the summary, its first line coloured by how it ended where that can be shown."""
+_WIDE = 60  # columns from which there is room for the bytes, beside the share and the time that is left
+
+
+def _how_far(now: Progress, *, with_bytes: bool) -> str:
+    share = f"{now.share:.0%}" if now.share is not None else ""
+    of = f" of {megabytes(now.total_bytes)}" if now.total_bytes else ""
+    left = f"{roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
+    done = f"{megabytes(now.bytes_done)}{of}" if with_bytes or not share else ""
+    return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
+
+
+def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_code: int) -> None:
+    """Print the summary, its first line coloured by how it ended where that can be shown.
+
+    `lines_with` gives its lines with at most so many reasons. A terminal gets as many as fit its screen, at least 1.
+    """
     if not out.isatty():
-        write(out, "\n".join(lines) + "\n")
+        write(out, "\n".join(lines_with(TOP_REASONS)) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415  only on a terminal
 
     console = Console(file=out, highlight=False)
+    for most in range(TOP_REASONS, 0, -1):
+        lines = [list(_wrapped(line, console.width)) for line in lines_with(most)]
+        if sum(map(len, lines)) < console.height:
+            break
     style = {0: "bold green", 1: "bold yellow"}.get(exit_code, "bold red")
     with suppress(OSError):
-        for number, line in enumerate(lines):
-            console.print(line, style=style if number == 0 else None, markup=False, soft_wrap=True)
+        for number, rows in enumerate(lines):
+            for row in rows:
+                console.print(row, style=None if number else style, markup=False, soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> Iterator[str]:
+    """Wrap a line between words, with the rest a little further in than its own beginning. Paths stay whole."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    yield from textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    ) or [""]
 
 
 def write(out: TextIO, text: str) -> bool:
@@ -203,7 +242,7 @@ def draws_blocks(out: TextIO) -> bool:
 
 def choose(out: TextIO, *, progress: bool | None, level: int, as_json: bool) -> Report:
     """Choose how to report: a display where `out` is a terminal, else lines; `progress` False shows none."""
-    terminal = out.isatty() and not as_json
+    terminal = out.isatty() and not as_json and os.environ.get("TERM") != "dumb"
     if terminal and progress is not False and level <= logging.INFO:
         return Screen(out, level=level)
     period_s = None if progress is False else PLAIN_PERIOD_S

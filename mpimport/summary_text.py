@@ -33,12 +33,12 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
-def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = ()) -> list[str]:
+def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = (), most_reasons: int = TOP_REASONS) -> list[str]:
     """Write the summary: where to, the account, the reasons with an example each, what to do next."""
     return [
         _headline(summary),
         *_account(summary),
-        *(() if summary.tells_audit else _reasons(summary)),  # an audit tells what mends them, too
+        *(() if summary.tells_audit else _reasons(summary, most_reasons)),  # an audit tells what mends them, too
         *_mends(summary),
         *(f"note: {clean(note)}" for note in summary.notes),
         *(f"next: {step}" for step in next_steps),
@@ -91,14 +91,14 @@ def _into(files: tuple[str, ...]) -> str:
     return f"  -> {clean(files[0])}{more}"
 
 
-def _reasons(summary: Summary) -> Iterator[str]:
+def _reasons(summary: Summary, most: int) -> Iterator[str]:
     reasons = top_reasons(summary.tally)
     if reasons:
         yield "why events were rejected (an event may have several reasons):"
-    for code, reason in reasons[:TOP_REASONS]:
+    for code, reason in reasons[:most]:
         yield f"  {reason.count:>9,} {code}: {_example(reason)}"
-    if len(reasons) > TOP_REASONS:
-        yield f"            and {len(reasons) - TOP_REASONS} more; --json tells them all"
+    if len(reasons) > most:
+        yield f"            and {len(reasons) - most} more; --json tells them all"
 
 
 def _example(reason: ReasonCount) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from mpimport.account import ReasonCount, Summary, Tally
 from mpimport.progress import Progress, progress_line
+from mpimport.records import Flow, Pace
 from mpimport.report import (
     DRAW_AFTER_S,
     PLAIN_PERIOD_S,
@@ -25,7 +26,7 @@ from mpimport.report import (
 )
 from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
 
-HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 16, 10.0, source="events.ndjson")
+HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
 
 class Terminal(io.StringIO):
@@ -61,7 +62,7 @@ def test_what_an_earlier_run_has_read_says_nothing_about_the_speed_of_this_one()
 
 @pytest.mark.parametrize("total", [None, 0])
 def test_progress_of_an_unknown_size(total: int | None) -> None:
-    progress = Progress(5, total, 1, 1, 0, 0, 0, 0.0)
+    progress = Progress(5, total, 1, 1, 0, 0, 0.0)
 
     assert (progress.share, progress.rate, progress.seconds_left) == (None, 0.0, None)
     assert "read" in progress_line(progress)
@@ -77,7 +78,7 @@ def test_plain_progress_is_one_line_a_period() -> None:
     written = out.getvalue().splitlines()
     assert len(written) == 30 // PLAIN_PERIOD_S
     assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
-    assert "10.0 s left" in written[0]
+    assert "10 s left" in written[0]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_quick_run_shows_no_display_and_a_slow_one_takes_it_away_again() -> No
 def test_the_display_fits_the_terminal(width: int, waiting: str) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     with console.capture() as capture:
-        console.print(draw(Progress(5, 10, 1_000_000, 999_999, 123, 7, 16, 5.0, "a/very/long/name" * 5, waiting)))
+        console.print(draw(Progress(5, 10, 1_000_000, 999_999, 123, 7, 5.0, 9, "a/very/long/name" * 5, waiting), width))
 
     lines = capture.get().splitlines()
     assert all(len(line) <= width for line in lines)
@@ -228,8 +229,8 @@ def test_nothing_is_to_do_after_a_success() -> None:
 
 def test_the_summary_is_coloured_on_a_terminal_only() -> None:
     plain, terminal = io.StringIO(), Terminal()
-    print_summary(["done", "more"], plain, exit_code=0)
-    print_summary(["done", "more"], terminal, exit_code=0)
+    print_summary(lambda _: ["done", "more"], plain, exit_code=0)
+    print_summary(lambda _: ["done", "more"], terminal, exit_code=0)
 
     assert plain.getvalue() == "done\nmore\n"
     assert "done" in terminal.getvalue()
@@ -257,24 +258,87 @@ def test_durations_for_people(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("flow", "words"),
     [
-        ({}, ""),
-        ({"waiting": "waiting: the server answers 503"}, "waiting: the server answers 503"),
-        ({"held_by": "rate limit", "hold_s": 42.0}, "waiting for the rate limit for 42.0 s"),
-        ({"held_by": "rate limit"}, "waiting for the rate limit"),
-        ({"held_by": "gate", "hold_s": 65.0}, "waiting for 1:05 min: the server asked to hold back"),
-        ({"held_by": "probe"}, "trying with one request whether the server takes more"),
-        ({"held_by": "concurrency", "waiting": "busy"}, "busy"),
-        ({"limit_share": 0.62}, "by its 429s 62% of the rate limit is ours"),
+        (Flow(), "busy"),
+        (Flow("rate limit", 42.0), "waiting for the rate limit for 42.0 s"),
+        (Flow("rate limit"), "waiting for the rate limit"),
+        (Flow("gate", 65.0), "waiting for 1:05 min: the server asked to hold back"),
+        (Flow("probe"), "trying with one request whether the server takes more"),
+        (Flow("concurrency"), "busy"),
+        (Flow(share=0.62), "busy, by its 429s 62% of the rate limit is ours"),
         (
-            {"held_by": "rate limit", "hold_s": 3.0, "limit_share": 0.4},
+            Flow("rate limit", 3.0, 0.4),
             "waiting for the rate limit for 3.0 s, by its 429s 40% of the rate limit is ours",
         ),
     ],
 )
-def test_progress_says_what_sending_waits_for(given: dict[str, Any], words: str) -> None:
-    now = Progress(5, 10, 100, 90, 1, 0, 2, 5.0, **given)
+def test_progress_says_what_sending_waits_for(flow: Flow, words: str) -> None:
+    now = Progress(5, 10, 100, 90, 1, 0, 5.0, waiting="busy", flow=flow)
 
     assert now.held == words
     assert progress_line(now).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "phase"),
+    [
+        ({}, "importing"),
+        ({"checks_only": True}, "checking"),
+        ({"bytes_skipped": 60_000_000}, "passing over what earlier runs settled"),
+        ({"bytes_read": 100_000_000}, "finishing"),
+        ({"bytes_read": 100_000_000, "stopping": True}, "stopping"),
+    ],
+)
+def test_progress_says_in_which_phase_it_is(changes: dict[str, Any], phase: str) -> None:
+    now = replace(HALF, **changes)
+
+    assert now.phase == phase
+    assert (phase in progress_line(now)) == (phase not in ("importing", "checking"))
+
+
+def test_a_dry_run_imports_nothing_and_says_so() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(draw(replace(HALF, checks_only=True)))
+
+    for told in (capture.get(), progress_line(replace(HALF, checks_only=True))):
+        assert "99,995 valid" in told
+        assert "imported" not in told
+        assert "in flight" not in told
+
+
+def test_the_time_left_knows_the_rate_limit_after_the_burst_of_the_beginning() -> None:
+    """100,000 events in 10 s, as a window of 60 s at 1,500 a second lets through; the other half is to follow."""
+    paced = replace(HALF, nbytes=50_000_000, flow=Flow(pace=Pace(1500, 33e6, 60.0)))
+
+    assert paced.seconds_left == pytest.approx(200_000 / 1500 - 60 - 10, abs=0.1)
+    assert replace(paced, flow=Flow(pace=Pace(1e6, 1e5, 60.0))).seconds_left == pytest.approx(1000 - 60 - 10)
+    assert replace(HALF, flow=Flow(pace=Pace())).seconds_left == 10.0
+
+
+def test_what_is_unknown_is_null_in_json() -> None:
+    unknown = Progress(5, None, 0, 0, 0, 0, 0.0).as_json()
+
+    assert json.loads(json.dumps(unknown, allow_nan=False)) == unknown
+    assert (unknown["share"], unknown["seconds_left"], unknown["waiting"]) == (None, None, None)
+
+
+def test_a_summary_is_wrapped_between_words_and_shows_as_many_reasons_as_fit() -> None:
+    tally = Tally(read=100, rejected=100)
+    for number in range(20):
+        tally.reasons[f"code_{number:02}"] = ReasonCount(20 - number, "e.ndjson", number + 1, "mend this " * 9)
+    told = Terminal()
+    print_summary(lambda most: summary_lines(summary(tally=tally, exit_code=1), most_reasons=most), told, exit_code=1)
+
+    rows = told.getvalue().splitlines()
+    assert len(rows) < 25
+    assert all(len(row) <= 80 for row in rows)
+    assert "and 13 more; --json tells them all" in rows[-1]
+    assert all(row.startswith("           ") for row in rows if row.lstrip().startswith("mend"))
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert isinstance(choose(Terminal(), progress=None, level=logging.INFO, as_json=False), Lines)
