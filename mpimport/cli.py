@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -53,7 +53,7 @@ def command(sources: tuple[str, ...], **_: Any) -> int:
     given = found.values
     with noting(problems):
         check_settings(settings := settings_of(found, problems))
-    inputs, notes = _inputs(sources, settings, interrupt, problems, given["mapping"])
+    inputs, notes = _inputs(sources, settings, interrupt, problems, found.files)
     if problems:
         raise UsageProblem(*map(found.place, problems))
     report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
@@ -74,7 +74,7 @@ def command(sources: tuple[str, ...], **_: Any) -> int:
 
 
 def _inputs(
-    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str], mapping_file: str | None
+    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str], kept_files: Collection[str]
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
@@ -103,9 +103,9 @@ def _inputs(
             "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
             "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
         }
-        mapping = [Path(mapping_file)] if mapping_file else []
-        problems.extend(find_overwriting(written, [*mapping, *rejected, *(i.path for i in inputs if i.path)]))
-        problems.extend(find_overwriting({"--rejected": rejected[:1]}, mapping))
+        settings_files = [Path(path) for path in sorted(kept_files)]
+        problems.extend(find_overwriting(written, [*settings_files, *rejected, *(i.path for i in inputs if i.path)]))
+        problems.extend(find_overwriting({"--rejected": rejected[:1]}, settings_files))
     return inputs, notes
 
 

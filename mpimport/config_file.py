@@ -34,10 +34,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one place gives, by option, and what that place is called."""
+    """What one place gives, by option, what that place is called, and its file if it is one."""
 
     origin: str
     entries: Mapping[str, Any]
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ def read_config(
             documents += _read(place, keys, problems, notes, trusted=named is not None)
     if profile is not None and len(problems) == before and not any(profile in it.profiles for it in documents):
         problems.append(f"--profile {profile}: {_unknown_profile(documents, places)}")
-    tops = [Layer(document.name, document.top) for document in documents]
+    tops = [Layer(document.name, document.top, document.name) for document in documents]
     chosen = [(it.name, it.profiles[profile]) for it in documents if profile is not None and profile in it.profiles]
-    return tops + [Layer(f"{name}, profile {profile}", entries) for name, entries in chosen]
+    return tops + [Layer(f"{name}, profile {profile}", entries, name) for name, entries in chosen]
 
 
 def _places(named: str | None) -> tuple[Path, ...]:

@@ -26,6 +26,8 @@ from mpimport.toml_options import Check
 COMMAND_LINE = "command line"
 NOT_IN_FILES = {"profile", "config", "version", "help"}
 WHOLE_TOO = {"project-id", "max-rejected"}  # texts that may be written as numbers
+SECRETS = {"MP_SECRET": "secret-file", "MP_API_SECRET": "api-secret-file"}
+"""The variables that hold a secret, and the option that a file of it has."""
 GIVES_WAY = {
     "url": ("sandbox", "region"),
     "sandbox": ("dry-run", "url"),
@@ -47,7 +49,10 @@ or would mean something else. A variable stands for a secret that no option take
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """All that was given: `values` by parameter, `mapping` as a mapping file has it, `origins` of all but defaults."""
+    """All that was given: `values` by parameter, `mapping` as a mapping file has it, `origins` of all but defaults.
+
+    `shown` is by option, as files have it; `config` are the origins that are configuration files; `files` are read.
+    """
 
     values: Mapping[str, Any]
     mapping: Mapping[str, Any]
@@ -56,13 +61,14 @@ class Given:
     notes: tuple[str, ...]
     config: frozenset[str]
     left_out: tuple[str, ...]
+    files: frozenset[str]
 
     def told(self) -> Iterator[str]:
         """Tell each value that is no default, and from where it is; tokens are masked."""
         for name, origin in self.origins.items():
             yield f"--{name}{_shown(name, self.shown[name])} ({origin})"
-        for variable, name in (("MP_SECRET", "secret-file"), ("MP_API_SECRET", "api-secret-file")):
-            if os.environ.get(variable) and name not in self.origins:
+        for variable, name in SECRETS.items():
+            if os.environ.get(variable, "").strip() and name not in self.origins:
                 yield f"{variable} *** (environment)"
         yield from self.left_out
 
@@ -110,10 +116,11 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
         option = options[name]
         if name not in KEYS and option.name and origin in config:
             values[option.name] = option.type_cast_value(context, shown[name])
-    files = (values[name] for name in ("secret_file", "api_secret_file", "token_file"))
-    notes += [exposure for path in files if path and (exposure := find_exposure(path))]
+    secrets = [values[name] for name in ("secret_file", "api_secret_file", "token_file") if values[name]]
+    notes += [exposure for path in secrets if (exposure := find_exposure(path))]
+    files = frozenset([*secrets, *(layer.file for layer in layers if layer.file)])
     mapping = {name: value for name, value in shown.items() if name in KEYS}
-    return Given(values, mapping, origins, shown, tuple(notes), config, tuple(left_out))
+    return Given(values, mapping, origins, shown, tuple(notes), config, tuple(left_out), files)
 
 
 def option_name(option: click.Option) -> str:
@@ -162,12 +169,12 @@ def _with_mapping(below: list[Layer], here: list[Layer], problems: list[str]) ->
     entries: Mapping[str, Any] = {}
     with noting(problems):
         entries = read_mapping(path)
-    return [*layers[:place], Layer(path, entries), *layers[place:]]
+    return [*layers[:place], Layer(path, entries, path), *layers[place:]]
 
 
 def _give_way(below: list[Layer], here: list[Layer], left_out: list[str]) -> list[Layer]:
     """Leave out of the configuration files what gives way, and say so."""
-    secrets = {name: "***" for names in GIVES_WAY.values() for name in names if os.environ.get(name)}
+    secrets = {name: "***" for name in SECRETS if os.environ.get(name, "").strip()}
     kept = []
     for number, layer in enumerate(below):
         above = [*below[number + 1 :], *here, Layer("", secrets)]
@@ -178,7 +185,7 @@ def _give_way(below: list[Layer], here: list[Layer], left_out: list[str]) -> lis
                 entries.pop(name)
                 option = "" if others[0] in secrets else "--"
                 left_out.append(f"--{name} of {layer.origin} gives way to {option}{others[0]}")
-        kept.append(Layer(layer.origin, entries))
+        kept.append(Layer(layer.origin, entries, layer.file))
     return kept
 
 

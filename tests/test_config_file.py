@@ -287,6 +287,16 @@ def test_a_secret_that_others_can_read_is_warned_of(
     assert words not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["mpimport.toml", "m.toml", "secret"])
+def test_no_file_that_says_how_to_run_is_written_to(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    write(here, "mapping = 'm.toml'\nsecret-file = 'secret'")
+    write(Path("m.toml"), "drop = ['x']")
+    write(Path("secret"), "s")
+
+    assert run("--rejected", name) == 2
+    assert f"--rejected {name}: the run uses that file for something else" in capsys.readouterr().err
+
+
 def test_the_example_of_the_readme_is_one(here: Path) -> None:
     (example,) = re.findall(r"^```toml\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     write(here, example)

@@ -44,12 +44,12 @@ def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_colu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--wrokers", "3"], "Did you mean '--workers'?"),
-        (["--region", "us1"], "Did you mean 'us'?"),
-        (["--region", "Europe"], "Did you mean 'eu'?"),
-        (["--format", "jsonl"], "Did you mean 'ndjson'?"),
-        (["--endpoint", "imports"], "Did you mean 'import'?"),
-        (["--secret-fiel", "x"], "Did you mean '--secret-file'?"),
+        (["--wrokers", "3"], "Did you mean --workers?"),
+        (["--region", "us1"], "Did you mean us?"),
+        (["--region", "Europe"], "Did you mean eu?"),
+        (["--format", "jsonl"], "Did you mean ndjson?"),
+        (["--endpoint", "imports"], "Did you mean import?"),
+        (["--secret-fiel", "x"], "Did you mean --secret-file?"),
         (["--secret", "hunter2"], "give --secret-file PATH, or set MP_SECRET."),
         (["--api-secret=hunter2"], "give --api-secret-file PATH, or set MP_API_SECRET."),
         (["--password", "hunter2"], "no option takes a secret's value"),
@@ -58,7 +58,7 @@ def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_colu
 def test_what_was_meant_is_said(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
     assert run(*arguments) == 2
     told = capsys.readouterr().err
-    assert words in told
+    assert words in (told.replace("'", "") if "mean" in words else told)  # not every click quotes
     assert "hunter2" not in told
 
 
