@@ -30,14 +30,16 @@ SECRETS = {"MP_SECRET": "secret-file", "MP_API_SECRET": "api-secret-file"}
 """The variables that hold a secret, and the option that a file of it has."""
 GIVES_WAY = {
     "url": ("sandbox", "region"),
+    "region": ("url",),
     "sandbox": ("dry-run", "url"),
     "dry-run": ("sandbox",),
     "checkpoint": ("no-checkpoint",),
     "no-checkpoint": ("checkpoint",),
     "gzip-level": ("no-gzip",),
     "no-gzip": ("gzip-level",),
-    "secret-file": ("MP_SECRET",),
-    "api-secret-file": ("MP_API_SECRET",),
+    "username": ("token", "token-file", "api-secret-file", "MP_API_SECRET"),
+    "secret-file": ("MP_SECRET", "token", "token-file", "api-secret-file", "MP_API_SECRET"),
+    "api-secret-file": ("MP_API_SECRET", "token", "token-file", "username"),
     "token": ("token-file",),
     "token-file": ("token",),
     "quiet": ("verbose",),

@@ -194,8 +194,13 @@ def test_what_excludes_an_option_of_the_command_line_gives_way(here: Path, monke
     told = list(found.told())
     assert "--url of mpimport.toml gives way to --sandbox" in told
     assert "--secret-file of mpimport.toml gives way to MP_SECRET" in told
-    assert values("--profile", "eu")["url"] is None
     assert values()["url"] == "https://x.example"
+    assert values("--profile", "eu")["url"] is None
+    assert gather("--profile", "eu", "--url", "https://y.example")[0].origins.get("region") is None
+    write(here, "username = 'me'\nproject-id = 1\n[profile.t]\ntoken-file = 't'")
+    assert values("--token", "x")["username"] is None, "else the events would go to another project"
+    assert values("--profile", "t")["username"] is None
+    assert values()["username"] == "me"
 
 
 def test_every_name_that_gives_way_is_an_option() -> None:

@@ -137,7 +137,7 @@ def test_the_manual_page_is_made_from_the_options_that_there_are() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-T", "lint", "-W", "warning"]],
+    [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-T", "lint", "-W", "error"]],
     ids=["groff", "mandoc"],
 )
 def test_the_manual_page_renders_without_warnings(command: list[str]) -> None:
