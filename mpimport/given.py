@@ -168,6 +168,8 @@ def _with_mapping(below: list[Layer], here: list[Layer], problems: list[str]) ->
     if not named:
         return layers
     path, place = layers[named[-1]].entries["mapping"], min(named[-1], len(below))
+    if not path:  # --mapping '' leaves out the one of a configuration file
+        return layers
     entries: Mapping[str, Any] = {}
     with noting(problems):
         entries = read_mapping(path)

@@ -101,6 +101,7 @@ def test_a_mapping_file_comes_right_after_the_place_that_names_it(here: Path, us
     write(user, "timezone = 'Europe/Oslo'\nmapping = 'm.toml'\nset = {a = 'user'}")
     assert values()["timezone"] == "Europe/Oslo", "it stands beside the name"
     assert values()["set"] == {"a": "user", "b": "mapping"}
+    assert values("--mapping", "")["set"] == {"a": "user"}
     write(here, "timezone = 'Europe/Rome'")
     assert values("--mapping", str(user.parent / "m.toml"))["timezone"] == "Asia/Tokyo", "named on the command line"
     assert values("--mapping", str(user.parent / "m.toml"), "--timezone", "UTC")["timezone"] == "UTC"
