@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test strangers lint audit format bench bench-compare fuzz soak check build clean
+.PHONY: help demo test strangers lint audit format bench bench-compare fuzz soak check man build clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ soak: $(READY) ## Kill imports at random instants, and check that nothing is los
 	$(BIN)/python tests/soak/soak.py
 
 check: lint test ## What CI runs: lint, then test
+
+man: $(READY) ## Write the manual page from the options
+	$(BIN)/python -m mpimport.manual > mpimport/mpimport.1
 
 build: $(READY) ## Build the wheel and the source archive
 	$(BIN)/python -m build --outdir dist .

@@ -15,7 +15,8 @@ Bad data is never an exception: it is a `records.Reject`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -34,6 +35,15 @@ class UsageProblem(MpimportError):
         """Keep every problem; the message is one line each."""
         super().__init__("\n".join(problems))
         self.problems: Sequence[str] = problems
+
+
+@contextmanager
+def noting(problems: list[str]) -> Iterator[None]:
+    """Add to `problems` those that end what is done here, so that more of them are found."""
+    try:
+        yield
+    except UsageProblem as usage:
+        problems.extend(usage.problems)
 
 
 class TooManyRejected(MpimportError):

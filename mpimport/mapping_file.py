@@ -1,4 +1,4 @@
-"""The mapping options from a file that lives in the user's repository (TOML), and both brought together.
+"""The mapping options from a file that lives in the user's repository (TOML), and as the command line writes them.
 
 A key is an option's name without its dashes in front. An unknown key or a value of the wrong kind is an
 error that says what was probably meant.
@@ -6,21 +6,16 @@ error that says what was probably meant.
 
 from __future__ import annotations
 
-import difflib
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from mpimport import toml_options
 from mpimport.errors import UsageProblem
 from mpimport.settings import MapSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from mpimport.toml_options import Check
 
 FIELDS = {
     "event-field": "event",
@@ -34,79 +29,36 @@ DEEP = ("reject", "flatten", "stringify")
 
 def read_mapping(path: str) -> dict[str, Any]:
     """Read a mapping file. Raises UsageProblem with everything that is wrong with it."""
+    problems: list[str] = []
+    entries: dict[str, Any] = {}
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"--mapping {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageProblem(f"--mapping {path}: is no TOML: {error}") from error
-    entries = {name.replace("_", "-"): value for name, value in found.items()}
-    problems = [f"--mapping {path}: {words}" for words in _problems(entries)]
+        entries = toml_options.with_dashes(toml_options.read_toml(Path(path)), problems)
+    except UsageProblem as usage:
+        problems.extend(usage.problems)
+    problems.extend(toml_options.find_problems(entries, KEYS))
     if problems:
-        raise UsageProblem(*problems)
+        raise UsageProblem(*(f"--mapping {path}: {words}" for words in problems))
     return entries
 
 
-def _problems(entries: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in entries.items():
-        check = KEYS.get(name)
-        if check is None:
-            near = difflib.get_close_matches(name, KEYS, 1)
-            yield f"unknown key {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KEYS)}")
-        elif words := check(value):
-            yield f"{name}: {words}"
-
-
-def _text(value: Any) -> str:
-    return "" if isinstance(value, str) and value else "must be a text"
-
-
-def _flag(value: Any) -> str:
-    return "" if isinstance(value, bool) else "must be true or false"
-
-
-def _texts(value: Any) -> str:
-    fits = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-    return "" if fits else 'must be a list of texts, such as ["a", "b"]'
-
-
-def _table_of_texts(value: Any) -> str:
-    fits = isinstance(value, dict) and all(isinstance(item, str) and item for item in value.values())
-    return "" if fits else 'must be a table of texts, such as { old = "new" }'
-
-
-def _table(value: Any) -> str:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return "must be a table of values that JSON has"
-    return "" if isinstance(value, dict) else "must be a table, such as { name = 1 }"
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
-
-
-KEYS: dict[str, Callable[[Any], str]] = {
-    "event-name": _text,
-    **dict.fromkeys(FIELDS, _text),
-    "insert-id-from": _texts,
-    "time-format": _text,
-    "timezone": _text,
-    "rename": _table_of_texts,
-    "drop": _texts,
-    "keep": _texts,
-    "set": _table,
-    "type": _table_of_texts,
-    "long-strings": _one_of(*LONG_STRINGS),
-    "drop-long": _texts,
-    "split-urls": _flag,
-    "parse-json": _flag,
-    "deep": _one_of(*DEEP),
+KEYS: dict[str, Check] = {
+    "event-name": toml_options.text,
+    **dict.fromkeys(FIELDS, toml_options.text),
+    "insert-id-from": toml_options.texts,
+    "time-format": toml_options.text,
+    "timezone": toml_options.text,
+    "rename": toml_options.table_of_texts,
+    "drop": toml_options.texts,
+    "keep": toml_options.texts,
+    "set": toml_options.table,
+    "type": toml_options.table_of_texts,
+    "long-strings": toml_options.one_of(*LONG_STRINGS),
+    "drop-long": toml_options.texts,
+    "split-urls": toml_options.flag,
+    "parse-json": toml_options.flag,
+    "deep": toml_options.one_of(*DEEP),
 }
-"""What a mapping file may hold, each with what says what is wrong with its value; empty: nothing."""
+"""What a mapping file may hold, each with its check."""
 
 
 def map_settings(entries: Mapping[str, Any]) -> MapSettings:
@@ -129,15 +81,6 @@ def map_settings(entries: Mapping[str, Any]) -> MapSettings:
         parse_json=entries.get("parse-json", False),
         deep=entries.get("deep", "reject"),
     )
-
-
-def overlay(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what the command line gave over a file's entries: tables are merged, everything else is replaced."""
-    merged = dict(entries)
-    for name, value in given.items():
-        before = merged.get(name)
-        merged[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def read_pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[str, str]:

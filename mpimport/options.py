@@ -1,47 +1,101 @@
 """The options of the command line, each with its help, its default and its environment variables; and the help text.
 
-Imports nothing that an import needs, so that `--help` is there at once. A test holds the choices to the
+Loads nothing that an import needs, so that `--help` is there at once. A test holds the choices to the
 registries that they stand for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mpimport.spelling import nearest
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    _Choice = click.Choice[str]
+else:
+    _Choice = click.Choice  # takes no parameter before click 8.4
+
 HELP = """Import events into Mixpanel, and account for every one of them.
 
-SOURCE is a file, a quoted glob such as 'exports/*.csv', or - for standard input; plain or gzip; NDJSON, JSON,
-CSV or TSV. Every event is checked before it is sent. What cannot be imported is written to
-SOURCE.rejected.ndjson with its line and what to mend.
+SOURCE is a file, a quoted glob such as 'exports/*.csv', or - for standard
+input; plain or gzip; NDJSON, JSON, CSV or TSV. Every event is checked before it
+is sent. What cannot be imported is written to SOURCE.rejected.ndjson with its
+line and what to mend.
 
-\b
+The service account's secret comes from MP_SECRET, from --secret-file, or is
+asked for. An option comes before its variable, that before ./mpimport.toml and
+the user's configuration file, whose keys are the options' names. A variable
+stands in [brackets]; lists in one are parted by spaces.
+"""
+EPILOG = """\b
 Examples:
   mpimport events.ndjson --project-id 12345 --username importer.1a2b3c
   zcat day.json.gz | mpimport - --project-id 12345 --format ndjson
-  mpimport 'exports/*.csv' --dry-run        check everything, send nothing
-  mpimport events.ndjson --sandbox          no account: into a local stand-in of the API
-
-The service account's secret comes from MP_SECRET, from --secret-file, or is asked for.
-Every option can also be set in the environment as MPIMPORT_<OPTION>.
+  mpimport 'exports/*.csv' --dry-run      check everything, send nothing
+  mpimport events.ndjson --sandbox        no account: into a local stand-in
+  mpimport events.ndjson --profile prod   with [profile.prod] of mpimport.toml
 
 \b
-Exit codes: 0 all imported; 1 some rejected; 2 wrong usage; 3 too many rejected; 4 the server refused us;
-5 gave up on some batches, run again; 6 the input broke; 7 the same import is under way; 70 a bug;
-130, 143 interrupted, run again. Run again, an import continues where it stopped.
+Exit codes:
+  0 all imported            1 some were rejected     2 wrong usage
+  3 too many rejected       4 the server refused us  5 gave up, run again
+  6 the input broke         7 it is under way        70 a bug
+  130, 143 interrupted, run again: an import continues where it stopped
 """
+GROUPS = {
+    "--project-id": "Where to, and who sends",
+    "--format": "What to read",
+    "--mapping": "Your own names, times and types",
+    "--long-strings": "Rules",
+    "--workers": "Speed and politeness",
+    "--rejected": "What is rejected",
+    "--checkpoint": "When it is interrupted",
+    "--audit": "What it says",
+    "--profile": "Configuration and help",
+}
+"""The headings of the help, each by the first option under it."""
+INSIDE_A_DOCUMENT = {"--json-path"}  # a path, but not of a file
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class _NearChoice(_Choice):
+    """A choice that says what was probably meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(super().convert(value, param, ctx))
+        except click.BadParameter as misuse:
+            if near := nearest(str(value), self.choices):
+                raise click.BadParameter(f"{misuse.message} Did you mean {near!r}?", ctx, param) from None
+            raise
+
+
+def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to complete the name of a file."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  needed while somebody types only
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def names_file(option: click.Option) -> bool:
+    """Whether an option takes the path of a file."""
+    return option.metavar in {"PATH", "FILE"} and option.opts[0] not in INSIDE_A_DOCUMENT
 
 
 def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:
     """Declare an option that is also read from MPIMPORT_<OPTION>, and from `also`, which others use too."""
     own = "MPIMPORT_" + names[0].lstrip("-").split("/")[0].upper().replace("-", "_")
-    if also:
-        settings["help"] = f"{settings['help']}  [{also}]"
-    return click.option(*names, envvar=[own, also] if also else own, **settings)
+    if isinstance(choice := settings.get("type"), click.Choice):
+        settings["type"] = _NearChoice(choice.choices, case_sensitive=choice.case_sensitive)
+    if settings.get("metavar") in {"PATH", "FILE"} and names[0] not in INSIDE_A_DOCUMENT:
+        settings["shell_complete"] = complete_file
+    return click.option(*names, envvar=[own, also] if also else own, show_envvar=True, **settings)
 
 
 OPTIONS: tuple[Decorator, ...] = (
@@ -98,7 +152,6 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--parse-json", is_flag=True, help="Turn JSON text that is too long into properties."),
     _option("--deep", type=click.Choice(["reject", "flatten", "stringify"]),
             help="What to do with objects that are too deep or too wide.  [default: reject]"),
-    _option("--audit", metavar="FILE", help="Write what a dry run found as JSON."),
     _option("--geolocate", is_flag=True, help='Do not add "ip": 0 to events without ip: Mixpanel then places them '
             "where this machine is."),
     _option("--workers", type=int, default=16, show_default=True, metavar="N", help="Concurrent requests, 1 to 64."),
@@ -132,6 +185,7 @@ OPTIONS: tuple[Decorator, ...] = (
             help="Where an interrupted import is continued from.  [default: in the user's state folder]"),
     _option("--restart", is_flag=True, help="Forget an import that was interrupted, and begin anew."),
     _option("--no-checkpoint", is_flag=True, help="Keep none: an interrupted import begins anew."),
+    _option("--audit", metavar="FILE", help="Write what a dry run found as JSON."),
     _option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."),
     _option("--progress/--no-progress", default=None, help="Show progress.  [default: a display on a terminal, "
             "else a line every 10 s]"),
@@ -139,6 +193,10 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--verbose", "-v", is_flag=True, help="Say more."),
     _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
             help="How lines are logged when there is no terminal."),
+    _option("--profile", metavar="NAME", help="Use what stands under [profile.NAME] in the configuration files."),
+    _option("--config", metavar="FILE",
+            help="Read this configuration file instead of the usual; none: none.  [default: ./mpimport.toml and the "
+            "user's]"),
 )  # fmt: skip
 
 

@@ -53,6 +53,31 @@ def _word(status: os.stat_result, path: Path) -> str | None:
     )
 
 
+def find_meddler(path: Path) -> str | None:
+    """Say who else decides what is in a file of ours, or which file it is: nobody but us and root may."""
+    if not hasattr(os, "geteuid"):
+        return None
+    for status in (path.lstat(), path.stat()):
+        if status.st_uid not in {os.geteuid(), 0}:
+            return f"it belongs to another user (number {status.st_uid}), who decides what is in it"
+    return f"everybody may write to it; chmod o-w {path}" if path.stat().st_mode & stat.S_IWOTH else None
+
+
+def find_exposure(path: str | Path) -> str | None:
+    """Say that others can read a file that they should not, when it is ours to change.
+
+    What belongs to somebody else, or is mounted to be read only (a secret in a container), is as its owner wants it.
+    """
+    if not hasattr(os, "geteuid") or str(path).startswith(("/dev/", "/proc/")):
+        return None
+    with suppress(OSError):
+        status = Path(path).stat()
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if ours and status.st_mode & (stat.S_IRGRP | stat.S_IROTH) and not os.statvfs(path).f_flag & os.ST_RDONLY:
+            return f"{path}: other users of this machine can read the secret or token in it; chmod 600 {path}"
+    return None
+
+
 def forbid_core_files() -> None:
     """Let no crash of this process write its memory, with secrets and events, into a file."""
     with suppress(ImportError, OSError, ValueError):

@@ -19,9 +19,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("state")
-    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", *(("HOME",) if sys.platform == "darwin" else ())):
+def own_user_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("user")
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA", *(("HOME",) if sys.platform == "darwin" else ())):
         monkeypatch.setenv(name, str(folder))
     return folder
 

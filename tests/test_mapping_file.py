@@ -10,8 +10,9 @@ import pytest
 
 from mpimport.cli import command
 from mpimport.errors import UsageProblem
-from mpimport.mapping_file import KEYS, json_or_text, map_settings, overlay, read_mapping
+from mpimport.mapping_file import KEYS, json_or_text, map_settings, read_mapping
 from mpimport.settings import MapSettings
+from mpimport.toml_options import overlay
 
 WHOLE = """
 event-field = "kind"
@@ -79,6 +80,8 @@ def test_nothing_given_is_the_default() -> None:
         ("split-urls = 'yes'", "split-urls: must be true or false"),
         ("long-strings = 'cut'", "must be one of truncate, reject, drop, keep"),
         ("deep = 'yes'", "must be one of reject, flatten, stringify"),
+        ("deep = 'flaten'", "did you mean 'flatten'"),
+        ("time_field = 'a'\ntime-field = 'b'", "time-field: stands there twice"),
         ("= 3", "is no TOML"),
     ],
 )

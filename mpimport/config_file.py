@@ -1,0 +1,173 @@
+"""Configuration files: which there are, whether they may be trusted, and what they say, in layers; no merging.
+
+Must not know click, or what an option does: it is told what each may be. Every file that is found is checked as a
+whole, also the profiles that nobody asked for. A secret never stands in one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mpimport import toml_options
+from mpimport.errors import UsageProblem
+from mpimport.private_files import find_exposure, find_meddler
+from mpimport.toml_options import Check
+
+NAME = "mpimport.toml"
+READ_FILES = frozenset({"secret-file", "api-secret-file", "token-file", "ca-bundle", "mapping"})
+"""Options whose files are looked for beside the configuration file; what is written goes where the run is."""
+_SECRET = re.compile(r"(secret|password|passwd|passphrase)(-key|-value)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an option may be in a file: its check, and whether it is a path."""
+
+    check: Check
+    path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one place gives, by option, what that place is called, and its file if it is one."""
+
+    origin: str
+    entries: Mapping[str, Any]
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    name: str
+    top: Mapping[str, Any]
+    profiles: Mapping[str, Mapping[str, Any]]
+
+
+def user_file() -> Path:
+    """Give the place of the user's own configuration file."""
+    from platformdirs import user_config_path  # noqa: PLC0415  not needed for --help
+
+    return user_config_path("mpimport", appauthor=False) / "config.toml"
+
+
+def read_config(
+    named: str | None, profile: str | None, keys: Mapping[str, Key], problems: list[str], notes: list[str]
+) -> list[Layer]:
+    """Give what the files say, the layer that comes last first; `named` is a file instead of the usual, or `none`.
+
+    A profile comes before what stands at the top; of each, the working directory's file before the user's.
+    """
+    places = _places(named)
+    documents: list[_Document] = []
+    before = len(problems)
+    for place in places:
+        if named is not None or _is_there(place):
+            documents += _read(place, keys, problems, notes, trusted=named is not None)
+    if profile is not None and len(problems) == before and not any(profile in it.profiles for it in documents):
+        problems.append(f"--profile {profile}: {_unknown_profile(documents, places)}")
+    tops = [Layer(document.name, document.top, document.name) for document in documents]
+    chosen = [(it.name, it.profiles[profile]) for it in documents if profile is not None and profile in it.profiles]
+    return tops + [Layer(f"{name}, profile {profile}", entries, name) for name, entries in chosen]
+
+
+def _places(named: str | None) -> tuple[Path, ...]:
+    if named is None:
+        return user_file(), Path(NAME)
+    return () if named == "none" else (Path(named),)
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        place.lstat()
+    except OSError:  # also a folder of the user's that this process may not look into
+        return False
+    return True
+
+
+def _read(
+    place: Path, keys: Mapping[str, Key], problems: list[str], notes: list[str], *, trusted: bool
+) -> list[_Document]:
+    found: list[str] = []
+    profiles: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    try:
+        if not trusted:
+            _check_trust(place)
+        top = toml_options.with_dashes(toml_options.read_toml(place), found)
+        profiles = _take_profiles(top, found)
+    except OSError as error:
+        found.append(f"cannot be read: {error.strerror}")
+    except UsageProblem as usage:
+        found.extend(usage.problems)
+    found.extend(_find_problems(top, keys, top=True))
+    for name, entries in profiles.items():
+        found.extend(f"profile {name}: {words}" for words in _find_problems(entries, keys))
+    problems.extend(f"{place}: {words}" for words in found)
+    if any("token" in entries for entries in (top, *profiles.values())) and (exposure := find_exposure(place)):
+        notes.append(exposure)
+    if found:
+        return []
+    placed = {name: _with_places(entries, keys, place.parent) for name, entries in profiles.items()}
+    return [_Document(str(place), _with_places(top, keys, place.parent), placed)]
+
+
+def _check_trust(place: Path) -> None:
+    if meddler := find_meddler(place):
+        instead = f"make it yours, name it with --config {place}, or leave it out with --config none"
+        raise UsageProblem(f"{meddler}; {instead}")
+
+
+def _take_profiles(top: dict[str, Any], found: list[str]) -> dict[str, dict[str, Any]]:
+    """Take the profiles out of what stands in a file."""
+    profiles = top.pop("profile", {})
+    if not (isinstance(profiles, dict) and all(isinstance(one, dict) for one in profiles.values())):
+        found.append("profile: must be tables, such as [profile.prod]")
+        return {}
+    inside: list[str] = []
+    taken = {name: toml_options.with_dashes(entries, inside) for name, entries in profiles.items()}
+    found.extend(f"profile: {words}" for words in inside)
+    return taken
+
+
+def _find_problems(entries: Mapping[str, Any], keys: Mapping[str, Key], *, top: bool = False) -> Iterator[str]:
+    others = dict(entries)
+    for name, value in entries.items():
+        if name in keys:
+            continue
+        if _SECRET.search(name):
+            kind = "api-secret" if "api" in name.lower() else "secret"
+            variable = f"MP_{kind.upper().replace('-', '_')}"
+            instead = f'put it alone into a file and write {kind}-file = "PATH", or set {variable}'
+            yield f"{name}: a configuration file holds no secret; {instead}"
+            del others[name]
+        elif top and isinstance(value, dict) and name != "profiles":
+            yield f"unknown table [{name}]; a profile is written [profile.{name}]"
+            del others[name]
+    checks = {name: key.check for name, key in keys.items()}
+    if top:
+        checks["profile"] = toml_options.table  # has been taken out; what is nearly so called meant it
+    yield from toml_options.find_problems(others, checks, "mpimport --help shows the options")
+
+
+def _with_places(entries: Mapping[str, Any], keys: Mapping[str, Key], folder: Path) -> dict[str, Any]:
+    """Give entries with each path as it is from the working directory."""
+    placed = dict(entries)
+    for name, value in entries.items():
+        if keys[name].path:
+            value = os.path.expanduser(value)  # noqa: PLW2901, PTH111  a Path would lose what a text says, such as "./"
+            placed[name] = os.path.join(folder, value) if name in READ_FILES and folder != Path() else value  # noqa: PTH118
+    return placed
+
+
+def _unknown_profile(documents: list[_Document], places: tuple[Path, ...]) -> str:
+    names = sorted({name for document in documents for name in document.profiles})
+    if names:
+        return f"there is no such profile; there are {', '.join(names)}"
+    if documents:
+        return f"there is no profile in {' or '.join(document.name for document in documents)}"
+    return f"there is no configuration file; it would be {' or '.join(map(str, reversed(places))) or 'left out'}"

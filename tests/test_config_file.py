@@ -1,0 +1,311 @@
+"""Configuration files: what they may hold, which comes before which, and whose files are believed."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from running import good_event, write_ndjson
+
+from mpimport import cli, given
+from mpimport.given import Given, bring_together
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes and owners of this kind")
+
+
+@pytest.fixture
+def user(own_user_folder: Path) -> Path:
+    """Give the place of the user's own file."""
+    from mpimport.config_file import user_file
+
+    place = user_file()
+    assert place.is_relative_to(own_user_folder)
+    place.parent.mkdir(parents=True)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    return tmp_path / "mpimport.toml"
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+
+
+def gather(*arguments: str) -> tuple[Given, list[str]]:
+    """Bring together what is given, and what is wrong with it."""
+    problems: list[str] = []
+    with cli.command.make_context("mpimport", list(arguments)) as context:
+        return bring_together(context, problems), problems
+
+
+def values(*arguments: str) -> dict[str, object]:
+    found, problems = gather(*arguments)
+    assert problems == []
+    return {**found.values, **found.mapping}
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--dry-run", *arguments])
+    return int(end.value.code or 0)
+
+
+def test_each_place_comes_before_the_next(here: Path, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def workers(*arguments: str) -> tuple[object, str]:
+        found, _ = gather(*arguments)
+        return found.values["workers"], found.origins.get("workers", "")
+
+    assert workers() == (16, "")
+    write(user, "workers = 1\n[profile.p]\nworkers = 3")
+    assert workers() == (1, str(user))
+    write(here, "workers = 2")
+    assert workers() == (2, "mpimport.toml")
+    assert workers("--profile", "p") == (3, f"{user}, profile p")
+    write(here, "workers = 2\n[profile.p]\nworkers = 4")
+    assert workers("--profile", "p") == (4, "mpimport.toml, profile p")
+    monkeypatch.setenv("MPIMPORT_WORKERS", "5")
+    assert workers("--profile", "p") == (5, "MPIMPORT_WORKERS")
+    assert workers("--profile", "p", "--workers", "6") == (6, "command line")
+    monkeypatch.delenv("MPIMPORT_WORKERS")
+    assert workers("--config", str(user)) == (1, str(user))
+    assert workers("--config", "none") == (16, "")
+
+
+def test_every_kind_of_value_arrives_as_an_option_would_give_it(here: Path) -> None:
+    lines = (
+        "project_id = 12345\nregion = 'eu'\nmax-rejected = 100\nbackoff-jitter = [1, 2.5]\ntimeout = 7\njson = true\n"
+        "progress = false\nset = {a = 1}\ninsert-id-from = ['x', 'y']\nrename = {old = 'new'}\ndrop = ['p']"
+    )
+    write(here, lines)
+    found = values("--set", "b=two", "--drop", "q")
+
+    assert [found[name] for name in ("project_id", "region", "max_rejected")] == ["12345", "eu", "100"]
+    assert [found[name] for name in ("backoff_jitter", "timeout")] == [(1.0, 2.5), 7.0]
+    assert [found[name] for name in ("as_json", "progress")] == [True, False]
+    assert [found[name] for name in ("set", "drop")] == [{"a": 1, "b": "two"}, ["q"]]
+    assert [found[name] for name in ("insert-id-from", "rename")] == [["x", "y"], {"old": "new"}]
+
+
+def test_a_mapping_file_comes_right_after_the_place_that_names_it(here: Path, user: Path) -> None:
+    write(user.parent / "m.toml", "timezone = 'Asia/Tokyo'\nset = {a = 'mapping', b = 'mapping'}")
+    write(user, "timezone = 'Europe/Oslo'\nmapping = 'm.toml'\nset = {a = 'user'}")
+    assert values()["timezone"] == "Europe/Oslo", "it stands beside the name"
+    assert values()["set"] == {"a": "user", "b": "mapping"}
+    assert values("--mapping", "")["set"] == {"a": "user"}
+    write(here, "timezone = 'Europe/Rome'")
+    assert values("--mapping", str(user.parent / "m.toml"))["timezone"] == "Asia/Tokyo", "named on the command line"
+    assert values("--mapping", str(user.parent / "m.toml"), "--timezone", "UTC")["timezone"] == "UTC"
+
+
+def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(user: Path) -> None:
+    write(user, "secret-file = 'secret'\nca-bundle = '~/ca.pem'\nrejected = 'r.ndjson'\njson-path = '~/a'")
+    (user.parent / "secret").write_text("s")
+    found = values()
+
+    assert found["secret_file"] == str(user.parent / "secret")
+    assert found["ca_bundle"] == str(Path("~/ca.pem").expanduser())
+    assert (found["rejected"], found["json_path"]) == ("r.ndjson", "~/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        ("workres = 1", (), "unknown key 'workres'; did you mean 'workers'?"),
+        ("zzz = 1", (), "unknown key 'zzz'; mpimport --help shows the options"),
+        ("config = 'x'", (), "unknown key 'config'"),
+        ("workers = '4'", (), "workers: must be a whole number"),
+        ("workers = true", (), "workers: must be a whole number"),
+        ("timeout = 'x'", (), "timeout: must be a number"),
+        ("backoff-jitter = 1", (), "backoff-jitter: must be a list of two numbers"),
+        ("project-id = 1.5", (), "project-id: must be a text or a whole number"),
+        ("dry-run = 'yes'", (), "dry-run: must be true or false"),
+        ("region = 'us1'", (), "region: must be one of us, eu, in; did you mean 'us'?"),
+        ("format = 'jsonl'", (), "did you mean 'ndjson'?"),
+        ("drop = 'x'", (), "drop: must be a list of texts"),
+        ("no_gzip = true\nno-gzip = true", (), "no-gzip: stands there twice"),
+        ("[prod]\nworkers = 1", (), "unknown table [prod]; a profile is written [profile.prod]"),
+        ("[profiles.prod]\nworkers = 1", (), "did you mean 'profile'?"),
+        ("profile = 'prod'", (), "profile: must be tables, such as [profile.prod]"),
+        ("[profile.other]\nworkers = ''", (), "profile other: workers: must be a whole number"),
+        ("workers = 1\nregion = eu\n", (), "is no TOML: Invalid value (at line 2, column 10)"),
+        ("a = " + "[" * 5000, (), "is no TOML"),
+        ("[profile.a]\n[profile.b]", ("--profile", "c"), "--profile c: there is no such profile; there are a, b"),
+        ("", ("--profile", "c"), "--profile c: there is no profile in mpimport.toml"),
+        ("", ("--config", "gone.toml"), "gone.toml: cannot be read: "),
+        ("", ("--config", "none", "--profile", "c"), "--profile c: there is no configuration file"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(here: Path, text: str, arguments: tuple[str, ...], words: str) -> None:
+    write(here, text)
+    _, problems = gather(*arguments)
+
+    assert len(problems) == 1
+    assert words in problems[0]
+    assert problems[0].startswith(("mpimport.toml: ", "--profile c: ", "gone.toml: "))
+
+
+@pytest.mark.parametrize("name", ["secret", "api-secret", "api_secret", "MP_SECRET", "password"])
+def test_a_secret_does_not_stand_in_a_file_and_is_not_repeated(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write(here, f"[profile.p]\n{name} = 'hunter2'")
+
+    assert run() == 2
+    told = capsys.readouterr().err
+    assert "a configuration file holds no secret; put it alone into a file and write " in told
+    assert "hunter2" not in told
+
+
+def test_all_problems_are_told_together_and_say_which_file_it_was(
+    here: Path, user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, "workers = 99\n[profile.p]\nbatch-size = 9999\n[profile.q]")
+    write(user, "wrong = 1")
+
+    assert run("--profile", "p", "--timeout", "0") == 2
+    told = capsys.readouterr().err
+    for words in (
+        f"{user}: unknown key 'wrong'",
+        "(--workers is from mpimport.toml)",
+        "(--batch-size is from mpimport.toml, profile p)",
+        "--timeout 0: more than 0 seconds, and at most a day\n",
+    ):
+        assert words in told
+
+
+def test_what_excludes_an_option_of_the_command_line_gives_way(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        here,
+        "url = 'https://x.example'\ncheckpoint = 'c'\ntoken-file = 't'\nsecret-file = 's'\n[profile.eu]\nregion = 'eu'",
+    )
+    monkeypatch.setenv("MP_SECRET", "hunter2")
+    found, problems = gather("--sandbox", "--no-checkpoint", "--token", "x")
+    assert problems == []
+    assert [found.values[name] for name in ("url", "checkpoint", "token_file", "secret_file")] == [None] * 4
+    told = list(found.told())
+    assert "--url of mpimport.toml gives way to --sandbox" in told
+    assert "--secret-file of mpimport.toml gives way to MP_SECRET" in told
+    assert values()["url"] == "https://x.example"
+    assert values("--profile", "eu")["url"] is None
+    assert gather("--profile", "eu", "--url", "https://y.example")[0].origins.get("region") is None
+    write(here, "username = 'me'\nproject-id = 1\n[profile.t]\ntoken-file = 't'")
+    assert values("--token", "x")["username"] is None, "else the events would go to another project"
+    assert values("--profile", "t")["username"] is None
+    assert values()["username"] == "me"
+
+
+def test_every_name_that_gives_way_is_an_option() -> None:
+    names = {given.option_name(it) for it in cli.command.params if isinstance(it, click.Option)}
+    rivals = {name for row in given.GIVES_WAY.values() for name in row if not name.startswith("MP_")}
+
+    assert {*given.GIVES_WAY, *rivals} <= names
+
+
+def test_verbose_tells_where_each_value_is_from_and_no_token(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, "project-id = 12345\ntoken = 'hunter2'\n[profile.prod]\nset = {source = 'x'}")
+    monkeypatch.setenv("MP_SECRET", "hunter2")
+    monkeypatch.setenv("MP_REGION", "eu")
+
+    assert run("--profile", "prod", "-v", "--set", "run=1") == 0
+    told = capsys.readouterr().err
+    for words in (
+        "--project-id 12345 (mpimport.toml)",
+        "--token *** (mpimport.toml)",
+        '--set {"source": "x", "run": 1} (mpimport.toml, profile prod; command line)',
+        "--region eu (MP_REGION)",
+        "--dry-run (command line)",
+        "MP_SECRET *** (environment)",
+    ):
+        assert words in told
+    assert "hunter2" not in told
+    assert "--workers" not in told
+
+
+def test_a_flag_of_a_file_is_switched_off_by_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(here, "sandbox = true\nsplit-urls = true")
+    monkeypatch.setenv("MPIMPORT_SANDBOX", "0")
+    monkeypatch.setenv("MPIMPORT_SPLIT_URLS", "false")
+
+    assert values()["sandbox"] is False
+    assert values()["split-urls"] is False
+
+
+@posix
+def test_a_file_of_somebody_else_is_refused_unless_it_is_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, "url = 'https://evil.example'")
+    owner = here.stat().st_uid
+    if owner == 0:
+        owner = 4711
+        os.chown(here, owner, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+
+    assert run() == 2
+    told = capsys.readouterr().err
+    assert f"mpimport.toml: it belongs to another user (number {owner})" in told
+    assert "--config mpimport.toml" in told
+    assert values("--config", "mpimport.toml")["url"] == "https://evil.example"
+    assert values("--config", "none")["url"] is None
+
+
+@posix
+def test_a_file_that_everybody_may_write_to_is_refused(here: Path) -> None:
+    write(here, "workers = 1", 0o666)
+    _, problems = gather()
+
+    assert "everybody may write to it; chmod o-w mpimport.toml" in problems[0]
+
+
+@posix
+def test_a_secret_that_others_can_read_is_warned_of(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(here, "[profile.p]\ntoken = 'x'", 0o644)
+    write(Path("secret"), "s", 0o640)
+    words = "other users of this machine can read the secret or token in it; chmod 600"
+    for option in ("--secret-file", "--api-secret-file", "--token-file"):
+        assert run(option, "secret") == 0
+        told = capsys.readouterr().err
+        assert f"mpimport.toml: {words} mpimport.toml" in told
+        assert f"secret: {words} secret" in told
+
+    write(here, "workers = 1", 0o644)
+    with Path("secret").open() as file:
+        assert run("--secret-file", f"/dev/fd/{file.fileno()}") == 0
+    Path("secret").chmod(0o600)
+    assert run("--secret-file", "secret") == 0
+    Path("secret").chmod(0o644)
+    monkeypatch.setattr(os, "statvfs", lambda _: type("Mount", (), {"f_flag": os.ST_RDONLY}))
+    assert run("--secret-file", "secret") == 0
+    assert words not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mpimport.toml", "m.toml", "secret"])
+def test_no_file_that_says_how_to_run_is_written_to(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    write(here, "mapping = 'm.toml'\nsecret-file = 'secret'")
+    write(Path("m.toml"), "drop = ['x']")
+    write(Path("secret"), "s")
+
+    assert run("--rejected", name) == 2
+    assert f"--rejected {name}: the run uses that file for something else" in capsys.readouterr().err
+
+
+def test_the_example_of_the_readme_is_one(here: Path) -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    write(here, example)
+    found = values("--profile", "eu")
+
+    assert (found["project_id"], found["region"], found["drop"]) == ("67890", "eu", ["debug"])

@@ -1,0 +1,148 @@
+"""What helps somebody to find the right option: the help, misspellings, completion, the manual page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from mpimport import cli, manual
+from mpimport.options import GROUPS
+from mpimport.spelling import SYNONYMS, nearest
+
+OPTIONS = [it for it in cli.command.params if isinstance(it, click.Option)]
+PAGE = Path(manual.__file__).with_name("mpimport.1")
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(arguments))
+    return int(end.value.code or 0)
+
+
+def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--help") == 0
+    told = capsys.readouterr().out
+
+    assert [line for line in told.splitlines() if len(line) > 80] == []
+    assert [line[:-1] for line in told.splitlines() if line[:-1] in GROUPS.values()] == list(GROUPS.values())
+    words = " ".join(told.split())
+    for option in OPTIONS:
+        assert all(name in words for name in (*option.opts, *option.secondary_opts))
+        for variable in [option.envvar] if isinstance(option.envvar, str) else option.envvar or ():
+            assert variable in words
+    assert words.index("--help") < words.index("Examples:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--wrokers", "3"], "Did you mean --workers?"),
+        (["--region", "us1"], "Did you mean us?"),
+        (["--region", "Europe"], "Did you mean eu?"),
+        (["--format", "jsonl"], "Did you mean ndjson?"),
+        (["--endpoint", "imports"], "Did you mean import?"),
+        (["--secret-fiel", "x"], "Did you mean --secret-file?"),
+        (["--secret", "hunter2"], "give --secret-file PATH, or set MP_SECRET."),
+        (["--api-secret=hunter2"], "give --api-secret-file PATH, or set MP_API_SECRET."),
+        (["--password", "hunter2"], "no option takes a secret's value"),
+    ],
+)
+def test_what_was_meant_is_said(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    assert run(*arguments) == 2
+    told = capsys.readouterr().err
+    assert words in (told.replace("'", "") if "mean" in words else told)  # not every click quotes
+    assert "hunter2" not in told
+
+
+def test_a_synonym_is_one_for_something_that_there_is() -> None:
+    choices = {choice for it in OPTIONS if isinstance(it.type, click.Choice) for choice in it.type.choices}
+
+    assert set(SYNONYMS.values()) <= choices
+    assert nearest("jsonl", ["csv"]) is None
+
+
+# Completion.
+
+
+@pytest.mark.parametrize(
+    ("typed", "position", "wanted"),
+    [
+        ("mpimport --reg", 1, ["plain,--region"]),
+        ("mpimport --region ", 2, ["plain,us", "plain,eu", "plain,in"]),
+        ("mpimport --region=e", 1, ["plain,eu"]),
+        ("mpimport exp", 1, ["file,exp"]),
+        ("mpimport a.csv b", 2, ["file,b"]),
+        ("mpimport --secret-file s", 2, ["file,s"]),
+        ("mpimport --json-path s", 2, []),
+    ],
+)
+def test_options_values_and_files_are_completed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, position: int, wanted: list[str]
+) -> None:
+    monkeypatch.setenv("_MPIMPORT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(position))
+
+    assert run() == 0
+    assert capsys.readouterr().out.split() == wanted
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_there_is_a_script_for_each_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str
+) -> None:
+    monkeypatch.setenv("_MPIMPORT_COMPLETE", f"{shell}_source")
+
+    assert run() == 0
+    assert f"_MPIMPORT_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="there is no bash to complete in")
+def test_a_real_bash_completes(tmp_path: Path) -> None:
+    program = tmp_path / "mpimport"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mpimport "$@"\n')
+    program.chmod(0o700)
+    script = """
+eval "$(_MPIMPORT_COMPLETE=bash_source mpimport)"
+COMP_WORDS=(mpimport --endpoint t) COMP_CWORD=2
+$(complete -p mpimport | sed 's/.*-F \\([^ ]*\\) .*/\\1/') mpimport t --endpoint
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.split() == ["track"], done.stderr
+
+
+# The manual page.
+
+
+def test_the_manual_page_is_made_from_the_options_that_there_are() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert page == manual.render(), "make man writes it anew"
+    for option in OPTIONS:
+        assert all(name.replace("-", r"\-") in page for name in (*option.opts, *option.secondary_opts))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-T", "lint", "-W", "error"]],
+    ids=["groff", "mandoc"],
+)
+def test_the_manual_page_renders_without_warnings(command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"there is no {command[0]} to render it with")
+    done = subprocess.run([*command, str(PAGE)], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
