@@ -65,6 +65,7 @@ class Given:
         self.name = name
         self.resumable = resumable
         self.size: int | None = None
+        self.columns = None
         self.consumed = 0
         self.continued = False
         self.skipped = 0
