@@ -150,10 +150,11 @@ def test_standard_input_keeps_none_and_says_so_only_when_asked(tmp_path: Path) -
     assert "no checkpoint is kept" in told.err
 
 
-def test_where_no_checkpoint_can_be_kept_nothing_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["nowhere/c", *(["/proc/c"] if Path("/proc/self").exists() else [])])
+def test_where_no_checkpoint_can_be_kept_nothing_is_sent(tmp_path: Path, place: str) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
     with Sandbox() as sandbox:
-        ended = mpimport("e.ndjson", "--url", sandbox.url, "--checkpoint", "nowhere/c", cwd=tmp_path)
+        ended = mpimport("e.ndjson", "--url", sandbox.url, "--checkpoint", place, cwd=tmp_path)
         assert sandbox.stats()["requests"] == 0
 
     assert ended.code == 2
