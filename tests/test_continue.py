@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -169,3 +171,23 @@ def test_a_checkpoint_is_not_written_over_something_else(tmp_path: Path, place: 
     assert ended.code == 2
     assert f"--checkpoint {place}: the run uses that file for something else" in ended.err
     assert json.loads((tmp_path / "e.ndjson").read_bytes()) == good_event(1)
+
+
+@pytest.mark.parametrize("module", ["click", "mpimport.options", "mpimport.app", "mpimport.report"])
+def test_an_interrupt_while_modules_load_is_told_in_one_line(tmp_path: Path, module: str) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    code = f"""
+import builtins, os, runpy, signal, sys
+real = builtins.__import__
+def importing(name, *more, **named):
+    if name == {module!r}:
+        builtins.__import__ = real
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *more, **named)
+builtins.__import__ = importing
+sys.argv = ["mpimport", "e.ndjson", "--sandbox"]
+runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr.strip()) == (130, b"interrupted")
