@@ -1,5 +1,28 @@
-"""Run the command as `python -m mpimport`."""
+"""Where the command starts, also as `python -m mpimport`: Ctrl-C while the rest is loaded ends it with one line."""
 
-from mpimport.cli import main
+from __future__ import annotations
 
-main()
+import os
+import signal
+from types import FrameType
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(130)  # nothing is open yet; an exception within an import may come out as another one
+
+
+def start() -> None:
+    """Load the command line and run it."""
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it is ignored, as in a shell's `&`
+    if raises:
+        signal.signal(signal.SIGINT, _leave)
+    from mpimport.cli import main  # noqa: PLC0415  after the handler is there
+
+    if raises:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    main()
+
+
+if __name__ == "__main__":
+    start()

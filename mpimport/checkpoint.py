@@ -7,6 +7,7 @@ what the values are compared with.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,7 @@ class SourceState(Struct, frozen=True):
     """One source: what it looked like, and which of its records are settled.
 
     `ended`: the bytes it had when it was read to its end, and the number after its last record; None before that.
+    `columns`: the kinds of a table's columns that are not just text, as decided from the first rows that there were.
     """
 
     path: str
@@ -34,6 +36,7 @@ class SourceState(Struct, frozen=True):
     fingerprint: Fingerprint
     settled: Ranges = ()
     ended: tuple[int, int] | None = None
+    columns: Mapping[str, str] | None = None
 
 
 class RejectedFile(Struct, frozen=True):

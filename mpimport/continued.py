@@ -6,7 +6,7 @@ Knows neither events nor where it is written down what is settled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -32,6 +32,11 @@ class ContinuedInput:
         self.name = source.name
         self.size = source.size
         self.skipped = source.size or 0 if done else self._place[1] if self._place else 0
+
+    @property
+    def columns(self) -> Mapping[str, str] | None:
+        """The kinds of the columns of a table."""
+        return self._source.columns
 
     @property
     def consumed(self) -> int:

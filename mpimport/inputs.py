@@ -5,6 +5,7 @@ Knows neither events nor the API.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
 
 BLOCK_RECORDS = 1000
+
+_log = logging.getLogger(__name__)
 
 
 class FileInput:
@@ -50,6 +53,7 @@ class FileInput:
         self.path = source.path
         self.resumable = source.resumable
         self.size = source.size
+        self.columns: Mapping[str, str] | None = None
         self.continued = False
         self.skipped = 0
 
@@ -73,9 +77,13 @@ class FileInput:
 
     @contextmanager
     def open(self, place: tuple[int, int] | None = None) -> Iterator[Iterator[Block | Unreadable]]:
-        """Read from the beginning, or from the line of a number at a byte offset; only one pass."""
+        """Read from the beginning, or from the line of a number at a byte offset; only one pass.
+
+        A table is read with the kinds of `columns` that are set before, or else sets them.
+        """
         with ExitStack() as stack:
-            stream, options = stack.enter_context(self._open()), self._options
+            stream = stack.enter_context(self._open())
+            options = replace(self._options, decided=self.columns, on_columns=self._take_columns)
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
@@ -90,6 +98,24 @@ class FileInput:
         stdin = self._stdin or sys.stdin.buffer
         encoding = self._options.encoding
         return open_source(self._source, stdin, self._interrupt.patient, encoding=encoding, offset=offset)
+
+    def _take_columns(self, name: str, kinds: Mapping[str, str]) -> None:
+        """Keep the kinds that were found; where an earlier run has found others, those stay, and it is said."""
+        if self._options.on_columns is not None:
+            self._options.on_columns(name, kinds)
+        found = {
+            column: kind for column, kind in kinds.items() if kind != "string" and column not in self._options.types
+        }
+        if self.columns is None:
+            self.columns = found
+        for column in sorted({*found, *self.columns}) if found != self.columns else ():
+            then, now = (some.get(column, "string") for some in (self.columns, found))
+            if then != now:
+                _log.warning(
+                    "%s: column %r was read as %s when this import began, and looks like %s now: it stays %s, so that "
+                    "no event gets another $insert_id; cells that do not fit are text",
+                    name, column, then, now, then,
+                )  # fmt: skip
 
     def _detect(self, stream: ByteStream) -> str:
         return detect(self.name, stream.peek(HEAD_BYTES), delimiter=self._options.delimiter)
@@ -136,6 +162,7 @@ class MappingsInput:
     name = "events"
     resumable = False
     size = None
+    columns = None
     consumed = 0
     continued = False
     skipped = 0

@@ -58,6 +58,7 @@ class Keeper:
         self._state = state
         self._settled = [source.settled for source in state.sources]
         self._ended = [source.ended for source in state.sources]
+        self._columns = [source.columns for source in state.sources]
         self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
         self._recorded = Counter(recorded)
         self._names_then = names_then or {}
@@ -73,6 +74,7 @@ class Keeper:
         """Write down, before anything is sent or recorded, that the run is under way and where the files end."""
         self._state = replace(self._state, orderly=False)
         self.save()
+        self._due = self._clock()
 
     def take_unrecorded(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
         """Give the rejects that do not stand in their file yet; those that do are asked for once."""
@@ -107,6 +109,13 @@ class Keeper:
     def not_recorded(self) -> None:
         """Take down that some rejects of a batch may stand in a file, and others could not be written."""
         self._frozen = True
+
+    def reads(self, source: int, columns: Mapping[str, str] | None) -> None:
+        """Take down, before a block of a source is made events of, what decides what they are."""
+        if columns != self._columns[source]:
+            self._columns[source] = columns
+            self._changed = True
+            self.tick()
 
     def ended(self, source: int, nbytes: int, following: int) -> None:
         """Take down that a source of so many bytes was read to its end, and the number after its last record.
@@ -154,8 +163,10 @@ class Keeper:
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
-            replace(source, settled=settled, ended=ended)
-            for source, settled, ended in zip(self._state.sources, self._settled, self._ended, strict=True)
+            replace(source, settled=settled, ended=ended, columns=columns)
+            for source, settled, ended, columns in zip(
+                self._state.sources, self._settled, self._ended, self._columns, strict=True
+            )
         )
 
     def _rejects(self) -> dict[str, RejectedFile]:

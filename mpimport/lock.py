@@ -23,6 +23,7 @@ def hold(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
+        _make(path, place)
         raise AlreadyRunning(
             f"another run of the same import is under way, or of a part of it (it holds {place}); wait until it has "
             "ended. Nothing was sent."
@@ -36,6 +37,15 @@ def hold(path: Path) -> Iterator[None]:
             with suppress(OSError):
                 place.unlink()  # before the release: who waits for nothing cannot have it then
         lock.release()
+
+
+def _make(path: Path, place: Path) -> None:
+    """Make the file of a lock that could not be had, if it is not there: filelock waits for ever where none can be."""
+    try:
+        if not place.exists():
+            os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise UsageProblem(word_unwritable(path, error)) from error
 
 
 def word_unwritable(path: Path, error: Exception | str) -> str:

@@ -90,6 +90,8 @@ class _Run:
         try:
             with source.open() as blocks:
                 for block in blocks:
+                    if self.plan.keeper is not None:
+                        self.plan.keeper.reads(number, source.columns)
                     self._submit_all(self.intake.feed(source.name, block))
                     self._look_around()
                     if not self._goes_on(source):

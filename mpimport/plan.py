@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -21,6 +21,7 @@ from mpimport.settle import Settler
 class Input(Protocol):
     """One input: `name` for messages; `resumable` when running again reads it again; `size` in bytes on disk.
 
+    `columns`: the kinds of a table's columns that were decided from its first rows, None before that.
     `continued`: an earlier run has settled a part of it, and of its bytes `skipped` need not be read.
     """
 
@@ -30,6 +31,8 @@ class Input(Protocol):
     def resumable(self) -> bool: ...  # noqa: D102
     @property
     def size(self) -> int | None: ...  # noqa: D102
+    @property
+    def columns(self) -> Mapping[str, str] | None: ...  # noqa: D102
     @property
     def consumed(self) -> int: ...  # noqa: D102  bytes taken so far
     @property

@@ -7,7 +7,9 @@ nothing of why an event was rejected.
 from __future__ import annotations
 
 import base64
+import logging
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +46,8 @@ class _Envelope(Struct, forbid_unknown_fields=True):
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Envelope).decode
 _MARK = b'"reasons"'
+_COPY_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 def line_of(reject: Reject) -> bytes:
@@ -98,13 +102,18 @@ def place_of(line: bytes) -> tuple[str, int] | None:
 
 
 class LineFile:
-    """A file that is made when the first line comes, appended to, and readable by its owner only."""
+    """A file that is made when the first line comes, appended to, and readable by its owner only.
+
+    What is removed or moved away in the meantime is written again; what is cut short is noticed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Remember the path; nothing is opened yet."""
         self.path = path
         self.lines = 0
         self._descriptor: int | None = None
+        self._began = 0  # where the first line of ours stands
+        self._end = 0  # where the last one ends
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Append lines, each with its newline, and hand them to the operating system before returning.
@@ -113,8 +122,11 @@ class LineFile:
         OSError when the file cannot be made or written.
         """
         if self._descriptor is None:
-            self._descriptor = open_private(self.path, os.O_WRONLY | os.O_APPEND)
+            self._descriptor = _open(self.path)
+            self._began = self._end = os.fstat(self._descriptor).st_size
             lines = [*self._line_end(), *lines]
+        else:
+            self._look_after()
         before = os.fstat(self._descriptor).st_size
         rest = memoryview(b"".join(lines))
         try:
@@ -125,6 +137,7 @@ class LineFile:
                 os.ftruncate(self._descriptor, before)
             raise
         self.lines += sum(line != b"\n" for line in lines)
+        self._end = os.fstat(self._descriptor).st_size
 
     def _line_end(self) -> list[bytes]:
         """End a line that a run before this one was killed in: it must not swallow the next one."""
@@ -133,8 +146,50 @@ class LineFile:
             return [] if file.read(1) == b"\n" else [b"\n"]
         return []
 
-    def close(self) -> None:
-        """Close the file, if it was made. Raises OSError when the system tells only now that it did not write."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
+    def _look_after(self) -> None:
+        """Make sure that what was written still stands in the file of that name. Raises OSError when it is lost."""
+        descriptor = self._descriptor
+        assert descriptor is not None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        if status.st_size < self._end:
+            missing = self._end - status.st_size
+            self._end = status.st_size  # told once
+            raise OSError(f"somebody cut it short: {missing:,} bytes are lost, which importing the same anew finds")
+        with suppress(OSError):
+            if os.path.samestat(self.path.stat(), status):
+                return
+        self._descriptor = _open(self.path)
+        removed, start = status.st_nlink == 0, os.fstat(self._descriptor).st_size
+        _log.warning("%s: was %s; what it held is written again", self.path, "removed" if removed else "moved away")
+        try:
+            _copy(descriptor, 0 if removed else self._began, self._descriptor)
+        finally:
             os.close(descriptor)
+        self._began, self._end = start, os.fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        """Close the file, if it was made. Raises OSError when what was written is not in it."""
+        if self._descriptor is not None:
+            try:
+                self._look_after()
+            finally:
+                descriptor, self._descriptor = self._descriptor, None
+                os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Open a file to append to; a regular one also to read, for it may have to be written again elsewhere."""
+    if path.is_file() or not path.exists():
+        with suppress(PermissionError):
+            return open_private(path, os.O_RDWR | os.O_APPEND)
+    return open_private(path, os.O_WRONLY | os.O_APPEND)
+
+
+def _copy(source: int, start: int, target: int) -> None:
+    os.lseek(source, start, os.SEEK_SET)
+    while data := os.read(source, _COPY_BYTES):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(target, rest) :]

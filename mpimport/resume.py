@@ -253,14 +253,16 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
     inputs: list[Input] = []
     for now, source in zip(new.sources, files, strict=True):
         before = known.get(now.path)
+        if before is not None and fingerprint.find_difference(_path(source), before.fingerprint) is None:
+            source.columns = before.columns
         if before is None or not before.settled:
-            sources.append(now)
+            sources.append(replace(now, columns=source.columns))
             inputs.append(source)
             continue
         size = now.fingerprint.size
         settled = _without_open_line(before, _path(source), size)
         ended = before.ended if before.ended is not None and before.ended[0] >= size else None
-        sources.append(SourceState(now.path, now.name, now.fingerprint, settled, ended))
+        sources.append(replace(now, settled=settled, ended=ended, columns=before.columns))
         done = _is_done(before) and before.ended is not None and before.ended[0] == size
         inputs.append(ContinuedInput(source, settled, done=done))
         if size > before.fingerprint.size:

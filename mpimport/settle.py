@@ -110,7 +110,7 @@ class Settler:
             try:
                 file.close()
             except OSError as error:
-                problem = CannotWrite(f"{file.path}: {_reason(error)} when it was closed; look what it holds")
+                problem = CannotWrite(f"{file.path}: {_reason(error)} (noticed when it was closed); look what it holds")
         return problem
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -150,10 +152,11 @@ def test_standard_input_keeps_none_and_says_so_only_when_asked(tmp_path: Path) -
     assert "no checkpoint is kept" in told.err
 
 
-def test_where_no_checkpoint_can_be_kept_nothing_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["nowhere/c", *(["/proc/c"] if Path("/proc/self").exists() else [])])
+def test_where_no_checkpoint_can_be_kept_nothing_is_sent(tmp_path: Path, place: str) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
     with Sandbox() as sandbox:
-        ended = mpimport("e.ndjson", "--url", sandbox.url, "--checkpoint", "nowhere/c", cwd=tmp_path)
+        ended = mpimport("e.ndjson", "--url", sandbox.url, "--checkpoint", place, cwd=tmp_path)
         assert sandbox.stats()["requests"] == 0
 
     assert ended.code == 2
@@ -168,3 +171,23 @@ def test_a_checkpoint_is_not_written_over_something_else(tmp_path: Path, place: 
     assert ended.code == 2
     assert f"--checkpoint {place}: the run uses that file for something else" in ended.err
     assert json.loads((tmp_path / "e.ndjson").read_bytes()) == good_event(1)
+
+
+@pytest.mark.parametrize("module", ["click", "mpimport.options", "mpimport.app", "mpimport.report"])
+def test_an_interrupt_while_modules_load_is_told_in_one_line(tmp_path: Path, module: str) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    code = f"""
+import builtins, os, runpy, signal, sys
+real = builtins.__import__
+def importing(name, *more, **named):
+    if name == {module!r}:
+        builtins.__import__ = real
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *more, **named)
+builtins.__import__ = importing
+sys.argv = ["mpimport", "e.ndjson", "--sandbox"]
+runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr.strip()) == (130, b"interrupted")

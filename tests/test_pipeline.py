@@ -65,6 +65,7 @@ class Given:
         self.name = name
         self.resumable = resumable
         self.size: int | None = None
+        self.columns = None
         self.consumed = 0
         self.continued = False
         self.skipped = 0
@@ -405,3 +406,12 @@ def test_the_account_balances_under_any_faults(
     assert len(written) == summary.rejected
     assert len(kept) == summary.undelivered
     assert (summary.exit_code == 0) == (summary.imported == summary.read and (summary.read > 0 or not rows))
+
+
+def test_rejects_that_somebody_takes_out_of_their_file_are_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "e.ndjson.rejected.ndjson"
+    first, second = ndjson([good_event(n) for n in range(20)]), ndjson([good_event(20)])
+    summary = Running(tmp_path)(Given(b"nonsense\n" * 2, first, lambda: path.write_bytes(b""), second))
+
+    assert (summary.exit_code, summary.rejected, summary.imported) == (5, 2, 21)
+    assert "somebody cut it short" in summary.stopped

@@ -137,3 +137,47 @@ def test_the_file_is_made_with_the_first_line_and_belongs_to_its_owner(tmp_path:
 def test_a_file_that_cannot_be_made_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         LineFile(tmp_path / "none" / "x").append([b"a\n"])
+
+
+@pytest.mark.parametrize("more", [[b"c\n"], []])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_that_is_removed_or_moved_away_is_written_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: list[bytes], *, moved: bool
+) -> None:
+    path = tmp_path / "x.rejected.ndjson"
+    path.write_bytes(b"of a run before\n")
+    file = LineFile(path)
+    file.append([b"a\n", b"b\n"])
+    if moved:
+        path.rename(tmp_path / "elsewhere")
+    else:
+        path.unlink()
+    if more:
+        file.append(more)
+    file.close()
+
+    before = b"" if moved else b"of a run before\n"
+    assert path.read_bytes() == before + b"a\nb\n" + b"".join(more)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(caplog.messages) == 1
+    assert f"was {'moved away' if moved else 'removed'}; what it held is written again" in caplog.text
+
+
+def test_a_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.rejected.ndjson"
+    for more in (True, False):
+        file = LineFile(path)
+        file.append([b"a\n"])
+        path.write_bytes(b"")
+        with pytest.raises(OSError, match="cut it short: 2 bytes are lost"):
+            file.append([b"b\n"]) if more else file.close()
+        file.close()
+
+
+def test_a_place_that_is_no_file_is_written_to(tmp_path: Path) -> None:
+    file = LineFile(Path("/dev/null"))
+    file.append([b"a\n"])
+    file.append([b"b\n"])
+    file.close()
+
+    assert file.lines == 2

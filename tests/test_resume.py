@@ -470,6 +470,28 @@ def test_a_file_that_has_only_grown_continues_into_the_new_part(here: Path, suff
     assert set(server.stored) == {f"id-{n:08}" for n in range(250)}
 
 
+@pytest.mark.parametrize("dies_after", [0, 3])
+def test_the_columns_of_a_table_that_grows_stay_what_they_were(
+    here: Path, caplog: pytest.LogCaptureFixture, dies_after: int
+) -> None:
+    rows = "event,time,distinct_id,price\n" + "".join(f"P,{1718000000 + n},u,{n}\n" for n in range(50))
+    (here / "e.csv").write_text(rows)
+    done, kept = Server(random.Random(1)), Server(random.Random(1))
+    go(("e.csv",), done, random.Random(1), replace(KEPT, run=RunSettings()))
+    kept.dies_after = dies_after
+    with pytest.raises(Killed):
+        go(("e.csv",), kept, random.Random(1))
+    kept.dies_after = float("inf")
+    (here / "e.csv").write_text(rows + "P,1718000099,u,n/a\n")
+    summary = go(("e.csv",), kept, random.Random(1))
+
+    assert summary.exit_code == 0
+    assert set(done.stored) < set(kept.stored)
+    assert len(kept.stored) == 51
+    assert "column 'price' was read as number when this import began, and looks like string now" in caplog.text
+    assert kept_files() == []
+
+
 @pytest.mark.parametrize("cut", [1, 30])
 def test_a_last_line_that_was_still_being_written_is_read_again(here: Path, cut: int) -> None:
     whole = write_ndjson(here / "e.ndjson", [good_event(n) for n in range(30)]).read_bytes()

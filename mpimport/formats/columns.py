@@ -86,17 +86,24 @@ def decide(
     `rows` are the first ones, each as long as `names`; `types` are the kinds that were asked for. With no
     `misfit` a cell stays text where the column was decided, and is refused where its kind was asked for.
     """
-    columns: list[Column | None] = []
+    decided: dict[str, str] = {}
     for index, name in enumerate(names):
-        kind = types.get(name)
-        if kind is not None:
+        if infer and name not in types and name != "time" and name not in ALWAYS_TEXT and name not in ids:
+            decided[name] = infer_kind(name, (row[index] for row in rows if row[index]))
+    return keep(names, decided, types=types, misfit=misfit)
+
+
+def keep(
+    names: Sequence[str], decided: Mapping[str, str], *, types: Mapping[str, str], misfit: str | None
+) -> list[Column | None]:
+    """Give the columns that `decide` has given when it found the kinds `decided`; the others are text."""
+    columns: list[Column | None] = []
+    for name in names:
+        kind = types.get(name, decided.get(name, "string"))
+        if name in types:
             column = Column(name, kind, converter(kind), misfit != "text")
-            columns.append(None if kind == "string" else column)
-            continue
-        kind = "string"
-        if infer and name != "time" and name not in ALWAYS_TEXT and name not in ids:
-            kind = infer_kind(name, (row[index] for row in rows if row[index]))
-        column = Column(name, kind, _CAREFUL[kind], misfit == "reject")
+        else:
+            column = Column(name, kind, _CAREFUL[kind], misfit == "reject")
         columns.append(None if kind == "string" else column)
     return columns
 

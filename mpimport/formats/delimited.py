@@ -14,7 +14,8 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 
 from mpimport.errors import BrokenInput, UsageProblem
-from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems
+from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems, keep
+from mpimport.formats.delimited_header import NUL, find_problems
 from mpimport.formats.delimited_rows import (
     Rows,
     Table,
@@ -33,7 +34,6 @@ _ROWS = 500
 _HEADER_BYTES = 1024 * 1024  # each name costs memory
 _PASSED_OVER = 20  # rows that do not end, in one source
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 
 def read_csv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
@@ -54,7 +54,6 @@ def read_tsv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unrea
 
 
 _LONG_HEADER = "the header row does not end within 1 MiB: is a quote in it not closed, or is this no table?"
-_NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
 
 
 class _Reader:
@@ -112,9 +111,11 @@ class _Reader:
         columns = decide(
             names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit
         )
-        if options.on_columns is not None:
+        if options.on_columns is not None and (rows or not held or not options.infer_types):
             kinds = [column.kind if column else "string" for column in columns]
             options.on_columns(self._stream.name, dict(zip(names, kinds, strict=True)))
+        if options.decided is not None:
+            columns = keep(names, options.decided, types=options.types, misfit=options.misfit)
         return [column for column in columns if column is not None]
 
     def _read_rows(self) -> Iterator[Rows | Unreadable]:
@@ -183,10 +184,10 @@ class _Reader:
         except csv.Error as error:
             if is_unclosed(error) and not final:
                 return 0
-            why = _NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"  # NUL: Python 3.10
+            why = NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"  # NUL: Python 3.10
             raise UsageProblem(f"{self._stream.name}: {why}") from error
         if names:
-            problems = list(_find_problems(names, self._separator))
+            problems = list(find_problems(names, self._separator))
             problems = problems or list(find_type_problems(self._options.types, names, self._options.ids))
             if problems:
                 raise UsageProblem(*(f"{self._stream.name}: {problem}" for problem in problems))
@@ -245,43 +246,6 @@ def _find_end(data: bytes) -> int:
 def _find_cut(data: bytes) -> int:
     """Give the end of the last whole line; a CR at the very end may be half of a line end."""
     return max(data.rfind(b"\n"), data.rfind(b"\r", 0, max(0, len(data) - 1))) + 1
-
-
-def _find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
-    """Say what is wrong with a header row."""
-    only = names[0] if len(names) == 1 else ""
-    for other, kind in _KINDS.items():
-        if other != separator and other in only:
-            has_no = _KINDS.get(separator, repr(separator))
-            yield f"the header row has no {has_no}, but {kind}: {_mend_separator(other, separator)}"
-            return
-    try:
-        "".join(names).encode()
-    except UnicodeEncodeError:
-        yield "the header row is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
-        return
-    if any("\0" in name for name in names):
-        yield _NUL
-        return
-    empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
-    if empty:
-        yield f"the header row names no column {', '.join(empty)}: give it a name, or remove it"
-    places: dict[str, list[str]] = {}
-    for column, name in enumerate(names, 1):
-        places.setdefault(name, []).append(str(column))
-    for name, columns in places.items():
-        if len(columns) > 1 and name.strip():
-            yield f"the header row has the name {name!r} in columns {', '.join(columns)}: rename all but one"
-
-
-def _mend_separator(found: str, expected: str) -> str:
-    """Say which options read what is separated by `found`."""
-    if found == "\t":
-        return "--format tsv"
-    option = f"--delimiter '{found}'"
-    if expected == "\t":
-        return "--format csv" if found == "," else f"--format csv {option}"
-    return option
 
 
 def _take_sample(held: Sequence[Rows | Unreadable]) -> list[Sequence[str]]:

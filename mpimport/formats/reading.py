@@ -41,7 +41,8 @@ class ReadOptions:
     decided from the first rows (`infer_types`), but for `ids`, which are text. A cell that does not fit
     its column makes its row a reject (`misfit="reject"`) or stays text (`"text"`); unless said, it stays
     text where the column was decided and is refused where its kind was asked for.
-    `on_columns` is told the name of the source and the kind of each column, once a pass.
+    `on_columns` is told the name of the source and the kind that the first rows speak for of each column, once a pass.
+    `decided` are the kinds that count instead: those that an earlier run has read the rows with; the rest is text.
     `delimiter` is for CSV: a character, or a name that `delimiter_of` knows.
     `encoding` is that of every source, by Python's names for it; the stream does it, before the format.
     `first` is the line that a stream of NDJSON begins with, when it was opened in the middle.
@@ -54,6 +55,7 @@ class ReadOptions:
     ids: Collection[str] = ()
     misfit: Literal["text", "reject"] | None = None
     on_columns: Callable[[str, Mapping[str, str]], None] | None = None
+    decided: Mapping[str, str] | None = None
     delimiter: str | None = None
     encoding: str | None = None
     first: int = 1
