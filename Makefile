@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test strangers lint audit format bench bench-compare fuzz soak check man build clean
+.PHONY: help demo test strangers lint audit format bench bench-compare bench-trouble fuzz soak check man build clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(READY) ## Measure speed and memory, beside a floor in C and rivals (BEN
 
 bench-compare: $(READY) ## Put the last measurement beside an older one (BASE=old.json)
 	$(BIN)/python tests/bench/bench.py --compare $(BASE)
+
+bench-trouble: $(READY) ## Put servers in trouble, and see what importers say beside what arrived (BENCH="--only 500,429")
+	$(BIN)/python tests/bench/trouble.py $(BENCH)
 
 fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz

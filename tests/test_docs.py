@@ -206,7 +206,7 @@ def test_the_map_names_every_module_and_no_other() -> None:
 
 def test_every_target_of_make_is_described() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):.*## ", makefile, flags=re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE)
 
     assert sorted(quoted(row[0])[0] for row in rows(section("Development"))) == sorted(f"make {it}" for it in targets)
 

@@ -58,6 +58,10 @@ def python(
     )
 
 
+def read(name: str) -> str:
+    return (EXAMPLES / name).read_text(encoding="utf-8")
+
+
 def rejects_in(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
@@ -97,8 +101,11 @@ def test_the_files_are_small() -> None:
 def test_the_readme_names_every_file() -> None:
     files = {path.name for path in EXAMPLES.iterdir() if path.is_file() and ".rejected." not in path.name}
 
-    assert set(re.findall(r"^\| \[(.+?)\]\(\1\) \|", README, flags=re.MULTILINE)) == files - {"README.md"}
-    assert len(COMMANDS) == len(files) - 1
+    assert set(re.findall(r"^\| \[(.+?)\]\(\1\) \|", README, flags=re.MULTILINE)) == files - {
+        "README.md",
+        "session.svg",
+    }
+    assert len(COMMANDS) == len(files) - 2
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
@@ -548,6 +555,14 @@ time.sleep(30)
     assert process.returncode == 128 + number
     assert cron.log() == [{"day": DAY, "exit_code": 128 + number, "summary": {}}]
     assert cron.days("unfinished") == [DAY]
+
+
+def test_the_recorded_session_is_what_the_commands_say(tmp_path: Path) -> None:
+    run = python(EXAMPLES / "record_session.py", cwd=tmp_path)
+
+    assert run.returncode == 0, run.stderr
+    said, shown = (re.findall(r"<text[^>]*>(.*?)</text>", svg) for svg in (run.stdout, read("session.svg")))
+    assert said == shown, "run examples/record_session.py to record it anew"
 
 
 @needs_flock
