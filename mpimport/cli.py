@@ -41,6 +41,7 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
     from mpimport.interrupt import Interrupt  # noqa: PLC0415
     from mpimport.report import choose, route_logging  # noqa: PLC0415
 
+    sources = tuple(_or_standard_input(sources))  # what is wrong beside that is of no interest yet
     interrupt = Interrupt()
     problems: list[str] = []
     with _noting(problems):

@@ -39,7 +39,7 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         yield from cut_array(feed, 1, most)
         _check_end(feed)
     elif opening not in (b"[", b"{"):
-        raise feed.broken("is no JSON array or object: name the format of the file (--format)")
+        raise feed.broken("is no JSON array or object: give its --format, or remove what stands around the JSON")
     elif path:
         yield from _read_at(feed, path, stream, most)
     else:
