@@ -90,13 +90,20 @@ def _rejects(tally: Tally) -> Iterator[str]:
     reasons = top_reasons(tally)
     if reasons:
         yield f"{_many(tally.rejected, 'event')} rejected, by reason (an event may have several):"
-    for code, reason in reasons[:TOP_REASONS]:
+    for rank, (code, reason) in enumerate(reasons[:TOP_REASONS]):
         yield f"{reason.count:>11,} {code}, first at {_place(Place(reason.source, reason.number), 36)}"
-        words = wrap(clean(reason.message), WIDTH - 8, break_on_hyphens=False)
-        yield from (f"      {'  ' if number else ''}{line}" for number, line in enumerate(words[:2]))
+        yield from _message(clean(reason.message), lines=2 if rank < TOP_DETAILS else 1)
         yield _do(HINTS.get(code, _RETRY))
     if len(reasons) > TOP_REASONS:
         yield f"            and {_many(len(reasons) - TOP_REASONS, 'reason')} more; --json tells them all"
+
+
+def _message(text: str, *, lines: int) -> Iterator[str]:
+    """Break a message, whose end says what to do, into lines; the last is cut where it does not fit."""
+    first = next(iter(wrap(text, WIDTH - 6, break_on_hyphens=False)), "") if lines > 1 else text
+    yield f"      {first}"
+    if rest := text.removeprefix(first).lstrip():
+        yield f"        {rest}"
 
 
 def _collisions(report: AuditReport) -> Iterator[str]:
