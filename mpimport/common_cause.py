@@ -32,6 +32,7 @@ _CAUSES = {
     "not_an_object": "--format json reads an array of events, --json-path finds it inside a document",
     "ragged_row": "is there a title above the header, or another separator (--delimiter)?",
     "invalid_utf8": "--encoding NAME says what the file is in; windows-1252 is usual for Excel",
+    "server_refused": "are the project and its region (--region, --url) the right ones?",
     "unknown_key": "--drop NAME leaves a key out, --rename NAME=NAME moves it into 'properties'",
 }
 
