@@ -65,7 +65,7 @@ def _secret(option: str, path: str | None, variable: str, problems: list[str]) -
     if path is None:
         lines = os.environ.get(variable, "").strip().splitlines()
         if len(lines) > 1:
-            problems.append(f"{variable}: it holds {len(lines)} lines; a secret has one")
+            problems.append(f"{variable}: it holds {len(lines)} lines; it must hold the secret and nothing else")
         elif lines and (wrapping := _find_wrapping(lines[0])):
             problems.append(f"{variable}: {wrapping}; it must hold the secret and nothing else")
         return Secret(lines[0]) if len(lines) == 1 else None

@@ -20,7 +20,7 @@ def word_unreadable(name: str, error: Exception) -> str:
         return f"{name}: permission denied; make it readable for this user"
     if isinstance(error, IsADirectoryError):
         return f"{name}: is a directory; name its files: '{Path(name) / _usual_pattern(name)}'"
-    return f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"
+    return f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}; check the file"
 
 
 def _mend_name(name: str) -> str:

@@ -263,7 +263,7 @@ def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | N
 def _find_doubles(sources: Sequence[Source]) -> Iterator[str]:
     """Tell of every source that is there more than once, under whatever names."""
     if sum(source.path is None for source in sources) > 1:
-        yield "-: standard input is named twice; it can be read only once"
+        yield "-: standard input is named twice, and can be read only once: name it once"
     names: dict[tuple[int, int] | str, list[str]] = {}
     for source in sources:
         if source.path is not None:

@@ -71,7 +71,7 @@ def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | U
     walk = walks.Walk(feed, most, wanted=walks.name_items(found[0]) if found else None, take_first=True)
     yield from walk.records()
     if not walk.matched:
-        raise feed.broken("no array of objects is in it, and it is too long to be one event")
+        raise feed.broken("no array of objects is in it, and it is too long for one event: see --json-path")
     level = level if found else walk.level
     others = [path for path, depth in walk.arrays.items() if depth <= level]
     if others:
