@@ -17,12 +17,12 @@ from mpimport.summary_text import clean
 
 MIN_READ = 2  # ours: one bad record says nothing about the others
 NEARLY_ALL = 0.9
-MAX_NAMES = 12
+MAX_NAMES, MAX_NAME = 12, 60
 
 _FIELDS = {
-    "event_missing": ("name", "--event-field", re.compile("event|action|activity|name|type")),
-    "time_missing": ("time", "--time-field", re.compile("time|date|when|created|occurred|(^|_)(ts|at)$")),
-    "distinct_id_missing": ("distinct_id", "--distinct-id-field", re.compile("user|customer|visitor|uid|email")),
+    "event_missing": ("name", "--event-field", ("event", "action", "activity", "name", "type")),
+    "time_missing": ("time", "--time-field", ("time", "date", "when", "created", "occurred")),
+    "distinct_id_missing": ("distinct_id", "--distinct-id-field", ("user", "customer", "visitor", "uid", "email")),
 }
 """What is missing, the option that names its field, and names that such a field has elsewhere."""
 
@@ -46,9 +46,10 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
     for code, cause in _CAUSES.items():
         if code in common:
             many, hint = _many(common[code].count, tally.read), common[code].message.partition("; ")[2]
-            mend = clean(hint) if code == "not_json" and hint else cause
-            lines.append(f"{many} records were rejected for one reason, {code}: {mend}{_has(common[code])}")
-    return tuple(lines)
+            has = _has(common[code]) if code == "unknown_key" else ""
+            mend = hint if code == "not_json" and hint else cause
+            lines.append(f"{many} records were rejected for one reason, {code}: {mend}{has}")
+    return tuple(map(clean, lines))
 
 
 def _missing_fields(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
@@ -69,13 +70,13 @@ def _missing_fields(missing: dict[str, ReasonCount], read: int) -> Iterator[str]
 
 def _option(code: str, names: Sequence[str]) -> str:
     _, option, usual = _FIELDS[code]
-    found = next((name for name in names if usual.search(name.lower())), "NAME")
+    found = next((name for word in usual for name in names if word in name.lower() and len(name) <= MAX_NAME), "NAME")
     return f"{option} {shlex.quote(found)}"
 
 
 def _is_data(names: Sequence[str]) -> bool:
     """Whether the names of columns look like the cells of a row: numbers, times, ids."""
-    return any(re.match(r"[+-]?\d+([.,:/-]\d+)*", name) for name in names)
+    return any(re.fullmatch(r"[+-]?\d+([.,:/T -]\d+)*Z?", name) for name in names)
 
 
 def _many(count: int, read: int) -> str:
@@ -86,7 +87,7 @@ def _has(reason: ReasonCount) -> str:
     names = [show(name)[1:-1] for name in field_names(reason.event)]
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     found = f"{', '.join(names[:MAX_NAMES])}{more}"
-    return clean(f" ({reason.source}:{reason.number} has: {found})") if names else ""
+    return f" ({reason.source}:{reason.number} has: {found})" if names else ""
 
 
 def field_names(event: bytes | None) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
 _NEAR = 0.75  # of difflib's ratio: `evnts.ndjson` is near to `events.ndjson`, `users.csv` is not
+_COMMANDS = re.compile("import|upload|send|load")  # of other tools
 _EXTENSIONS = (".ndjson", ".jsonl", ".json", ".csv", ".tsv")
 
 
@@ -27,7 +29,7 @@ def _mend_name(name: str) -> str:
     path = Path(name)
     if name.isdecimal():
         return f"if it is the project's number, give --project-id {name}"
-    if name == "import":
+    if _COMMANDS.fullmatch(name):
         return "there are no commands, only files to import: leave it out"
     if near := get_close_matches(path.name, _names(path.parent), n=1, cutoff=_NEAR):
         return f"did you mean {path.parent / near[0]}?"
