@@ -229,7 +229,7 @@ def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[I
     report.say(logging.DEBUG, f"into {describe(settings, place, auth)} as {auth.kind}")
     report.say(logging.DEBUG, f"from {', '.join(source.name for source in inputs)}")
     if place.url.startswith("http:") and not is_loopback(place.url) and not settings.run.dry_run:
-        report.say(logging.WARNING, f"{place.url} is not encrypted: secret and events can be read on their way")
+        report.say(logging.WARNING, f"{place.url} is not encrypted: use https://, or the secret can be read on its way")
 
 
 def _keeps(inputs: Sequence[Input]) -> Callable[[str], bool]:

@@ -47,6 +47,7 @@ def command(sources: tuple[str, ...], **_: Any) -> int:
     from mpimport.report import choose, route_logging  # noqa: PLC0415
     from mpimport.settings_given import settings_of  # noqa: PLC0415
 
+    sources = tuple(_or_standard_input(sources))  # what is wrong beside that is of no interest yet
     interrupt = Interrupt()
     problems: list[str] = []
     found = bring_together(click.get_current_context(), problems)

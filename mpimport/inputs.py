@@ -216,4 +216,4 @@ def _plain(record: object) -> Mapping[str, Any] | Reason:
         )
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return Reason("not_json", f"the record has no JSON form: {error}")
-    return plain if isinstance(plain, dict) else Reason("not_an_object", "an event is a mapping, this is none")
+    return plain if isinstance(plain, dict) else Reason("not_an_object", "the record is no mapping: give a dict")

@@ -104,7 +104,8 @@ class _Run:
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and source.consumed and not source.continued:
+        nothing = self.intake.read == read_before and not self.errors and len(self.plan.inputs) > 1
+        if nothing and source.consumed and not source.continued:
             self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
 
     def _broke(self, error: MpimportError) -> None:
@@ -270,7 +271,9 @@ class _Run:
             self._check_rejected(at_end=True)
         resumed = plan.keeper is not None and plan.keeper.resumed
         if not (tally.read or resumed or self.errors or plan.interrupt.asked) and self.consumed:
-            self.errors.append(BrokenInput(f"no event was found in {self.consumed:,} bytes of input"))
+            self.errors.append(
+                BrokenInput(f"no event was found in {self.consumed:,} bytes of input: is it the right one?")
+            )
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
         if plan.settler.unsaved:

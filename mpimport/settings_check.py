@@ -107,7 +107,9 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
         if not given.project_id:
             yield "the project is missing: give --project-id ID (a service account may write to several)"
     if given.project_id and not given.project_id.isdecimal():
-        yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
+        digits = re.search(r"(?<![0-9])[0-9]{4,}(?![0-9])", given.project_id)
+        meant = f" (is it {digits[0]}?)" if digits else ""
+        yield f"--project-id {given.project_id[:60]!r}: it is a number{meant}; see Project Settings, Overview"
 
 
 def _token_problems(given: Credentials) -> Iterator[str]:
