@@ -5,7 +5,6 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mpimport.errors import MpimportError, UsageProblem
-from mpimport.options import HELP, with_options
+from mpimport.errors import MpimportError, Told, UsageProblem
+from mpimport.options import HELP, options_given, with_options
 from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
 
@@ -37,7 +36,16 @@ if TYPE_CHECKING:
 @click.version_option(package_name="mpimport")
 def command(sources: tuple[str, ...], **given: Any) -> int:
     """Import the sources. What users see of this is HELP."""
+    from mpimport.ending import told_without_summary  # noqa: PLC0415  not needed for --help
+
+    metrics = None if given["dry_run"] else given["metrics"]
+    with told_without_summary(sys.stderr, metrics=metrics, as_json=given["log_format"] == "json"):
+        return _import(sources, given)
+
+
+def _import(sources: tuple[str, ...], given: Mapping[str, Any]) -> int:
     from mpimport.app import check_settings, import_inputs  # noqa: PLC0415  not needed for --help
+    from mpimport.ending import tell_summary  # noqa: PLC0415
     from mpimport.interrupt import Interrupt  # noqa: PLC0415
     from mpimport.report import choose, route_logging  # noqa: PLC0415
 
@@ -48,11 +56,11 @@ def command(sources: tuple[str, ...], **given: Any) -> int:
     inputs, notes = _inputs(sources, settings, interrupt, problems, given["mapping"])
     if problems:
         raise UsageProblem(*problems)
-    report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
+    lines_as_json = given["log_format"] == "json"
+    report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=lines_as_json)
 
     def tell(summary: Summary) -> None:
-        report.close()
-        _tell(summary, given)
+        tell_summary(summary, report, quiet=given["quiet"], lines_as_json=lines_as_json, prints_json=given["as_json"])
 
     with route_logging(report), interrupt.installed():
         try:
@@ -107,6 +115,9 @@ def _settings(given: Mapping[str, Any], problems: list[str]) -> Settings:
             checkpoint=given["checkpoint"],
             restart=given["restart"],
             keeps_checkpoint=not given["no_checkpoint"],
+            reports=given["report"],
+            metrics=given["metrics"],
+            options=options_given(click.get_current_context()) if given["report"] else {},
         ),
         credentials=gather(given, problems),
     )
@@ -163,7 +174,7 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems  # noqa: PLC0415
+    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
     from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -182,12 +193,18 @@ def _inputs(
         kept = [] if settings.run.dry_run else kept
         problems.extend(find_clashes(inputs, [*rejected, *kept]))
         kept_at = Path(settings.run.checkpoint) if settings.run.checkpoint else None
+        told = {
+            "--report": [Path(path) for path in settings.run.reports],
+            "--metrics": [Path(settings.run.metrics)] if settings.run.metrics else [],
+        }
+        problems.extend(find_unwritable(told))
         written = {
+            **told,
             "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
             "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
         }
         mapping = [Path(mapping_file)] if mapping_file else []
-        problems.extend(find_overwriting(written, [*mapping, *rejected, *(i.path for i in inputs if i.path)]))
+        problems.extend(find_overwriting(written, [*mapping, *rejected, *kept, *(i.path for i in inputs if i.path)]))
         problems.extend(find_overwriting({"--rejected": rejected[:1]}, mapping))
     return inputs, notes
 
@@ -212,21 +229,6 @@ def _level(given: Mapping[str, Any]) -> int:
     return logging.DEBUG if given["verbose"] else logging.WARNING if given["quiet"] else logging.INFO
 
 
-def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
-    from mpimport.report import draws_blocks, print_summary, write  # noqa: PLC0415  not needed for --help
-    from mpimport.summary_text import next_steps, summary_lines  # noqa: PLC0415
-
-    if summary.exit_code or not given["quiet"]:
-        lines = summary_lines(summary, next_steps=next_steps(summary))
-        if summary.audit is not None and summary.tells_audit:
-            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
-
-            lines += ["", *audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))]
-        print_summary(lines, sys.stderr, exit_code=summary.exit_code)
-    if given["as_json"]:
-        write(sys.stdout, json.dumps(summary.as_json()) + "\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the process ends with its exit code, and a traceback is shown for a bug of ours only."""
     open_closed()
@@ -249,6 +251,8 @@ def _guarded(run: Callable[[], Any]) -> int:
         misuse.show(shown)  # a pattern of the shell may have made an option of the name of somebody's file
         _say_all(shown.getvalue())
         return UsageProblem.exit_code
+    except Told as told:
+        return told.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 HELP = """Import events into Mixpanel, and account for every one of them.
 
@@ -132,6 +133,10 @@ OPTIONS: tuple[Decorator, ...] = (
             help="Where an interrupted import is continued from.  [default: in the user's state folder]"),
     _option("--restart", is_flag=True, help="Forget an import that was interrupted, and begin anew."),
     _option("--no-checkpoint", is_flag=True, help="Keep none: an interrupted import begins anew."),
+    _option("--report", multiple=True, metavar="FILE",
+            help="Write a report of the run: FILE.html to look at, FILE.json for programs; may be repeated."),
+    _option("--metrics", metavar="FILE.prom",
+            help="Write metrics of the run for Prometheus (node exporter, textfile collector)."),
     _option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."),
     _option("--progress/--no-progress", default=None, help="Show progress.  [default: a display on a terminal, "
             "else a line every 10 s]"),
@@ -147,3 +152,17 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(OPTIONS):
         function = option(function)
     return function
+
+
+def options_given(context: click.Context) -> dict[str, str]:
+    """List the options that somebody gave, wherever, as a report tells them: none that is about credentials."""
+    named = {one.name: one.opts[0] for one in context.command.params if one.name and isinstance(one, click.Option)}
+    given = [name for name in named if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    return {named[name]: _word(context.params[name]) for name in given if name not in _CREDENTIALS}
+
+
+_CREDENTIALS = frozenset({"username", "secret_file", "api_secret_file", "token", "token_file"})
+
+
+def _word(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else {"True": "on"}.get(str(value), str(value))

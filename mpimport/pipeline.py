@@ -52,6 +52,7 @@ class _Run:
         self.waiting: tuple[str, float] = ("", 0.0)
         self.told: dict[str, float] = {}
         self.failed = 0  # requests that are to be repeated
+        self.throttled = 0  # those of them that were answered with 429
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
@@ -222,6 +223,7 @@ class _Run:
     def _waits(self, waiting: Waiting) -> None:
         now = self.plan.clock()
         self.failed += 1
+        self.throttled += waiting.answer == "throttled"
         self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self.told[waiting.reason] = now
@@ -260,6 +262,7 @@ class _Run:
             held_by=flow.held_by,
             hold_s=flow.hold_s,
             limit_share=flow.share,
+            throttled=self.throttled,
         )
 
     def _summary(self) -> Summary:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from mpimport.summary_text import duration, megabytes
 
@@ -13,7 +14,7 @@ class Progress:
 
     `held_by`: what the next request waits for, for `hold_s` seconds (None: a reply). `limit_share`: the part of
     the rate limit that is assumed to be ours. `waiting`: the last trouble, while it lasts. `bytes_skipped` of the
-    bytes were read by an earlier run.
+    bytes were read by an earlier run. `throttled`: how many of the `retries` were answered with 429.
     """
 
     bytes_read: int
@@ -30,6 +31,7 @@ class Progress:
     hold_s: float | None = None
     limit_share: float = 1.0
     bytes_skipped: int = 0
+    throttled: int = 0
 
     @property
     def rate(self) -> float:
@@ -77,3 +79,14 @@ def progress_line(now: Progress) -> str:
         f"{share}{now.read:,} read, {now.imported:,} imported, {now.rejected:,} rejected, {now.retries:,} retries, "
         f"{now.in_flight} in flight, {now.rate:,.0f} events/s{left}{held}"
     )
+
+
+def progress_fields(now: Progress) -> dict[str, Any]:
+    """Give how far it is as the fields of a log line; the names are promised in the README."""
+    left = now.seconds_left
+    return {
+        **asdict(now),
+        "rate": round(now.rate, 1),
+        "share": None if now.share is None else round(now.share, 4),
+        "seconds_left": None if left is None else round(left, 1),
+    }

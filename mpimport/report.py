@@ -11,12 +11,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from mpimport.progress import Progress, progress_line
-from mpimport.summary_text import clean, duration, megabytes
+from mpimport.account import Summary
+from mpimport.progress import Progress, progress_fields, progress_line
+from mpimport.summary_text import clean, duration, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -66,7 +66,7 @@ class Lines:
             return
         self._next = self._clock() + self._period_s
         now = progress()
-        self.say(logging.INFO, progress_line(now), **(asdict(now) if self._as_json else {}))
+        self.say(logging.INFO, progress_line(now), **(progress_fields(now) if self._as_json else {}))
 
     def say(self, level: int, message: str, **fields: Any) -> None:
         """Write one line."""
@@ -75,7 +75,7 @@ class Lines:
         moment = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if self._as_json:
             name = logging.getLevelName(level).lower()
-            line = json.dumps({"time": moment, "level": name, "message": message, **fields}, default=str)
+            line = json.dumps({"ts": moment, "level": name, "message": message, **fields}, default=str)
         else:
             word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
             line = f"{moment} {word}{clean(message)}"
@@ -166,6 +166,16 @@ def draw(now: Progress) -> Group:
     if now.held:
         rows.append(Text(clean(now.held), style="yellow"))
     return Group(*rows)
+
+
+def say_summary(summary: Summary, report: Report) -> None:
+    """Say the summary as log lines: how the run ended, with what `--json` prints as `summary`; what to do next."""
+    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
+    report.say(level, summary_lines(summary)[0], summary=summary.as_json())
+    for note in summary.notes:
+        report.say(level, f"note: {note}")
+    for step in next_steps(summary):
+        report.say(level, f"next: {step}")
 
 
 def print_summary(lines: list[str], out: TextIO, *, exit_code: int) -> None:

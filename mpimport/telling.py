@@ -1,0 +1,96 @@
+"""The files that tell of a run beside its summary: reports and metrics, begun before it and written at its end.
+
+A file that cannot be written changes nothing of the account: it is an error line, a note and the exit code for it.
+Knows neither what a report says nor what a metric is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpimport.account import Summary
+from mpimport.errors import CannotWrite, UsageProblem
+from mpimport.private_files import replace_file
+from mpimport.report import Report
+from mpimport.settings import RunSettings
+
+if TYPE_CHECKING:
+    from mpimport.census import Census
+    from mpimport.history import History
+
+
+class Telling:
+    """What a run is to tell. `report` and `census` are for the run; they do more only where there is a report."""
+
+    def __init__(self, run: RunSettings, sources: Sequence[str], report: Report) -> None:
+        """Take what was asked for, and where else the run reports."""
+        self.report = report
+        self.census: Census | None = None
+        self._history: History | None = None
+        self._run = run
+        self._sources = sources
+
+    def begin(self) -> None:
+        """Begin to watch, and write that the run has begun. UsageProblem: the metrics cannot be written."""
+        if self._run.reports:
+            from mpimport.census import Census  # noqa: PLC0415  only where it was asked for
+            from mpimport.history import History  # noqa: PLC0415
+
+            self.census, self._history = Census(), History(self.report)
+            self.report = self._history
+        if self._run.metrics is not None:
+            from mpimport.metrics import begin  # noqa: PLC0415  60 ms
+
+            try:
+                begin(Path(self._run.metrics))
+            except OSError as error:
+                raise UsageProblem(_words("--metrics", self._run.metrics, error)) from error
+
+    def end(self, summary: Summary) -> Summary:
+        """Write what was asked for; the summary says where a report is, and what could not be written."""
+        if self._history is not None:
+            self._history.end(summary)
+        for path in self._run.reports:
+            summary = self._write("--report", path, summary, self._report_as(path))
+        if self._run.metrics is not None:
+            from mpimport.metrics import end  # noqa: PLC0415  60 ms
+
+            summary = self._write("--metrics", self._run.metrics, summary, end)
+        written = ", ".join(self._run.reports)
+        return summary.with_notes(f"a report of this run is in {written}") if written and not self._failed else summary
+
+    _failed = False
+
+    def _write(self, option: str, path: str, summary: Summary, write: Callable[[Path, Summary], None]) -> Summary:
+        try:
+            write(Path(path), summary)
+        except OSError as error:
+            self._failed = True
+            words = _words(option, path, error)
+            self.report.say(logging.ERROR, words)
+            code = CannotWrite.exit_code if summary.exit_code in (0, 1) else summary.exit_code
+            return replace(summary.with_notes(words), exit_code=code)
+        return summary
+
+    def _report_as(self, path: str) -> Callable[[Path, Summary], None]:
+        from mpimport.report_page import page  # noqa: PLC0415  only where it was asked for
+        from mpimport.run_report import Told, report_of  # noqa: PLC0415
+
+        def write(file: Path, summary: Summary) -> None:
+            if self._history is None or self.census is None:
+                return
+            told = Told(self._sources, self._run.options)
+            found = report_of(summary, told, self._history, self.census)
+            text = page(found) if path.lower().endswith(".html") else f"{json.dumps(found, indent=1)}\n"
+            replace_file(file, text.encode(errors="replace"))
+
+        return write
+
+
+def _words(option: str, path: str, error: OSError) -> str:
+    return f"{option} {path}: cannot be written: {error.strerror or error}"
