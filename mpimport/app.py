@@ -166,7 +166,7 @@ def import_inputs(
         _introduce(settings, place, auth, inputs, report)
         keeper, inputs = resume(settings, inputs, place.url, auth, stack)
         telling = Telling(settings.run, [source.name for source in inputs], report)
-        telling.begin()
+        telling.begin(stack)
         budget = budget_of(settings.send)
         senders = None if settings.run.dry_run else make_senders(settings, place, auth, budget, stack)
         audit = _audit(settings)

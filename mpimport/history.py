@@ -130,8 +130,12 @@ class History:
         self.timeline.sample(self._last)
 
     def say(self, level: int, message: str, **fields: Any) -> None:
-        """Remember a warning or an error: the first ones, and how many more there were."""
+        """Pass it on, and remember it."""
         self._report.say(level, message, **fields)
+        self.remember(level, message)
+
+    def remember(self, level: int, message: str) -> None:
+        """Remember a warning or an error: the first ones, and how many more there were."""
         if level < logging.WARNING:
             return
         if len(self.messages) == MAX_MESSAGES:

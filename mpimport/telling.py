@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,14 +36,17 @@ class Telling:
         self._run = run
         self._sources = sources
 
-    def begin(self) -> None:
-        """Begin to watch, and write that the run has begun. UsageProblem: the metrics cannot be written."""
+    def begin(self, stack: ExitStack) -> None:
+        """Begin to watch until `stack` ends, and write that the run has begun. UsageProblem: it cannot be written."""
         if self._run.reports:
             from mpimport.census import Census  # noqa: PLC0415  only where it was asked for
             from mpimport.history import History  # noqa: PLC0415
 
             self.census, self._history = Census(), History(self.report)
             self.report = self._history
+            logger, handler = logging.getLogger("mpimport"), _Remembering(self._history)
+            logger.addHandler(handler)
+            stack.callback(logger.removeHandler, handler)
         if self._run.metrics is not None:
             from mpimport.metrics import begin  # noqa: PLC0415  60 ms
 
@@ -90,6 +94,17 @@ class Telling:
             replace_file(file, text.encode(errors="replace"))
 
         return write
+
+
+class _Remembering(logging.Handler):
+    """Shows a history what modules log, which goes to the run's report by another way."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(logging.WARNING)
+        self._history = history
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._history.remember(record.levelno, record.getMessage())
 
 
 def _words(option: str, path: str, error: OSError) -> str:

@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import re
+import signal
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 from browser import Browser, find_browser
 from hypothesis import given
 from hypothesis import strategies as st
-from running import CREDENTIALS, QUICK_BACKOFF, good_event, ndjson, write_ndjson
+from running import CREDENTIALS, QUICK_BACKOFF, finish, good_event, ndjson, start, write_ndjson
 
 from mpimport.account import Summary, Tally
 from mpimport.census import MAX_NAMES, Census
@@ -244,6 +247,7 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
             visible = "[...document.querySelectorAll('.chart > div')].filter(one => one.checkVisibility())"
             assert set(browser.run(f"{visible}.map(one => one.className)")) == {shown}
             assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        assert browser.run("getComputedStyle(document.body).maxWidth") == "960px"  # the policy lets the style be
         assert browser.run("document.title") == "mpimport: imported all 6,400 events into project 1"
         assert browser.run("document.querySelectorAll('img, script').length") == 0
         assert browser.run("document.querySelectorAll('svg[role=img] > title, svg[role=img] > desc').length") == 8
@@ -279,7 +283,7 @@ def test_a_run_that_had_trouble_is_told_whole(run: Callable[..., int], capsys: p
     write_ndjson(Path("e.ndjson"), events)
     reports = ("--report", "run.html", "--report", "run.json")
     with Sandbox(SandboxConfig(faults=(("429", 0.3), ("503", 0.2)), seed=1)) as sandbox:
-        sizes = ("--batch-size", 10, "--workers", 1, *QUICK_BACKOFF)
+        sizes: tuple[object, ...] = ("--batch-size", 10, "--workers", 1, *QUICK_BACKOFF)
         sizes += ("--max-events-per-second", 0, "--max-bytes-per-minute", 0)  # else it would find its share of them
         code = run("e.ndjson", "--url", sandbox.url, "--token", "t0ken", "--json", *sizes, *reports)
     told = json.loads(capsys.readouterr().out)
@@ -314,6 +318,28 @@ def test_a_run_that_was_refused_and_a_dry_one_have_a_report(run: Callable[..., i
     assert (dry, load()["valid"], load()["events_by_name"]) == (0, 2, {"Page View": 2})
 
 
+def test_a_run_that_is_interrupted_has_a_report_and_metrics(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(number) for number in range(5)])
+    with Sandbox(SandboxConfig(faults=(("503", 1.0),))) as sandbox:
+        files = ("--report", "run.html", "--report", "run.json", "--metrics", "m.prom")
+        process = start("e.ndjson", "--url", sandbox.url, *files, cwd=tmp_path)
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "m.prom").exists() or not sandbox.stats()["requests"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            ended = finish(process)
+        finally:
+            process.kill()
+
+    found = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert (ended.code, found["exit_code"], found["stopped"]) == (130, 130, "interrupted"), ended.err
+    assert (found["read"], found["undelivered"]) == (5, 5)
+    assert 'mpimport_last_exit_code{import="m"} 130.0' in (tmp_path / "m.prom").read_text()
+    assert "STOPPED: interrupted" in (tmp_path / "run.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -342,14 +368,17 @@ def test_a_report_that_cannot_be_written_changes_the_exit_code_only(before: int,
 
     out, gone = io.StringIO(), tmp_path / "gone" / "run.html"
     telling = Telling(RunSettings(reports=(str(gone), str(tmp_path / "run.json"))), ["e"], Lines(out))
-    telling.begin()
-    ended = telling.end(summary(Tally(read=3, imported=3), exit_code=before))
+    with ExitStack() as stack:
+        telling.begin(stack)
+        logging.getLogger("mpimport.keeper").warning("the checkpoint cannot be written")
+        ended = telling.end(summary(Tally(read=3, imported=3), exit_code=before))
 
     assert ended.exit_code == after
     assert ended.tally == Tally(read=3, imported=3)
     assert ended.notes == (f"--report {gone}: cannot be written: No such file or directory",)
     assert f"error: --report {gone}: cannot be written" in out.getvalue()
-    assert (tmp_path / "run.json").exists()
+    found = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["messages"]
+    assert found[0]["message"] == "the checkpoint cannot be written"
 
 
 def test_every_line_is_json_where_that_was_asked_for(
