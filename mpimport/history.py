@@ -127,6 +127,7 @@ class History:
             return
         self._due = self._clock() + self.timeline.width_s / SAMPLES
         self._last = progress()
+        self._began = self._clock() - self._last.seconds  # as the run counts them
         self.timeline.sample(self._last)
 
     def say(self, level: int, message: str, **fields: Any) -> None:

@@ -118,7 +118,7 @@ def _labels(name: str) -> tuple[str, ...] | None:
 
 
 def _write(path: Path, values: Mapping[_Key, float]) -> None:
-    replace_file(path, generate_latest(_Families(path.stem, values)), _MODE)
+    replace_file(path, generate_latest(_Families(path.stem.encode(errors="replace").decode(), values)), _MODE)
 
 
 class _Families(Collector):

@@ -105,7 +105,7 @@ def _account(report: Report) -> Iterator[Element]:
     arrived = ("valid", report["valid"]) if report["dry_run"] else ("imported", report["imported"])
     counts = [
         ("read", report["read"], ""),
-        (*arrived, "good"),
+        (*arrived, "good" if arrived[1] else ""),
         ("rejected", report["rejected"], "warn" if report["rejected"] else ""),
         ("undelivered", report["undelivered"], "bad" if report["undelivered"] else ""),
     ]
@@ -124,8 +124,6 @@ def _what(report: Report) -> Iterator[tuple[str, str]]:
     yield "into", report["destination"]
     more = report["source_count"] - len(report["sources"][:20])
     yield "from", ", ".join(report["sources"][:20]) + (f" and {more:,} more" if more else "")
-    if report["stopped"]:
-        yield "stopped", report["stopped"]
     if report["resumed"]:
         yield "earlier runs", f"{report['already_imported']:,} imported, {report['already_rejected']:,} rejected"
     yield "speed", f"{rate:,.0f} events/s, {megabytes(report['bytes'])} of JSON"
@@ -146,7 +144,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Element:
 def _table(
     heads: Sequence[str], rows: Iterable[Sequence[Element | str]], kinds: str, *, stacks: bool = False
 ) -> Element:
-    """Make a table of numbers (n), words (w), text (t) and shares (s). `stacks`: it is a list on a phone."""
+    """Make a table of numbers (n), words (w), places (p), text (t) and shares (s). `stacks`: a list on a phone."""
     classes = [_COLUMNS[kind] for kind in kinds]
     body = element("tbody")
     for row in rows:
@@ -156,7 +154,7 @@ def _table(
     return element("table", element("thead", element("tr", *titles)), body, class_="stack" if stacks else "")
 
 
-_COLUMNS = {"n": "number", "w": "word", "t": "", "s": "share"}
+_COLUMNS = {"n": "number", "w": "word", "p": "place", "t": "", "s": "share"}
 
 
 def _folded(title: str, table: Element) -> Element:
@@ -208,7 +206,7 @@ def _rejects(report: Report) -> Iterator[Element]:
          _outside(one["message"]))
         for one in report["reject_examples"]
     ]  # fmt: skip
-    yield _table(("reason", "events", "example", "what is wrong"), rows, "wntt", stacks=True)
+    yield _table(("reason", "events", "example", "what is wrong"), rows, "wnpt", stacks=True)
 
 
 def _messages(report: Report) -> Iterator[Element]:

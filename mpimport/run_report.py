@@ -23,14 +23,14 @@ MAX_BARS = 130  # of the picture of days, then of weeks, months, years: ten year
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Asked:
     """What the report tells of a run beside its summary: where from, and the options as they were given."""
 
     sources: Sequence[str]
     options: Mapping[str, str]
 
 
-def report_of(summary: Summary, told: Told, history: History, census: Census) -> dict[str, Any]:
+def report_of(summary: Summary, asked: Asked, history: History, census: Census) -> dict[str, Any]:
     """Put the report together; its keys are promised in the README."""
     timeline = history.timeline
     unit, bars = histogram(census.days, MAX_BARS)
@@ -42,9 +42,9 @@ def report_of(summary: Summary, told: Told, history: History, census: Census) ->
         "headline": summary_lines(summary)[0],
         "next_steps": list(next_steps(summary)),
         "resumed": summary.resumed,
-        "sources": list(told.sources[:MAX_SOURCES]),
-        "source_count": len(told.sources),
-        "options": dict(told.options),
+        "sources": list(asked.sources[:MAX_SOURCES]),
+        "source_count": len(asked.sources),
+        "options": dict(asked.options),
         "bucket_seconds": timeline.width_s,
         "buckets": [
             {"start": number * timeline.width_s, **_rounded(asdict(bucket))}

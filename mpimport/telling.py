@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpimport.account import Summary
-from mpimport.errors import CannotWrite, UsageProblem
+from mpimport.errors import CannotWrite, MpimportError, UsageProblem
 from mpimport.private_files import replace_file
 from mpimport.report import Report
 from mpimport.settings import RunSettings
@@ -35,6 +35,7 @@ class Telling:
         self._history: History | None = None
         self._run = run
         self._sources = sources
+        self._failed = False
 
     def begin(self, stack: ExitStack) -> None:
         """Begin to watch until `stack` ends, and write that the run has begun. UsageProblem: it cannot be written."""
@@ -68,28 +69,31 @@ class Telling:
         written = ", ".join(self._run.reports)
         return summary.with_notes(f"a report of this run is in {written}") if written and not self._failed else summary
 
-    _failed = False
-
     def _write(self, option: str, path: str, summary: Summary, write: Callable[[Path, Summary], None]) -> Summary:
         try:
             write(Path(path), summary)
         except OSError as error:
-            self._failed = True
-            words = _words(option, path, error)
-            self.report.say(logging.ERROR, words)
             code = CannotWrite.exit_code if summary.exit_code in (0, 1) else summary.exit_code
-            return replace(summary.with_notes(words), exit_code=code)
+            return self._failure(_words(option, path, error), summary, code)
+        except Exception as error:  # noqa: BLE001  the summary must not be lost with it
+            words = f"{option} {path}: not written, which is a bug in mpimport: {type(error).__name__}: {error}"
+            return self._failure(words, summary, MpimportError.exit_code)
         return summary
+
+    def _failure(self, words: str, summary: Summary, exit_code: int) -> Summary:
+        self._failed = True
+        self.report.say(logging.ERROR, words)
+        return replace(summary.with_notes(words), exit_code=exit_code)
 
     def _report_as(self, path: str) -> Callable[[Path, Summary], None]:
         from mpimport.report_page import page  # noqa: PLC0415  only where it was asked for
-        from mpimport.run_report import Told, report_of  # noqa: PLC0415
+        from mpimport.run_report import Asked, report_of  # noqa: PLC0415
 
         def write(file: Path, summary: Summary) -> None:
             if self._history is None or self.census is None:
                 return
-            told = Told(self._sources, self._run.options)
-            found = report_of(summary, told, self._history, self.census)
+            asked = Asked(self._sources, self._run.options)
+            found = report_of(summary, asked, self._history, self.census)
             text = page(found) if path.lower().endswith(".html") else f"{json.dumps(found, indent=1)}\n"
             replace_file(file, text.encode(errors="replace"))
 

@@ -68,13 +68,19 @@ def test_the_second_of_two_runs_at_once_leaves_the_files_to_the_first(tmp_path: 
 
 @pytest.mark.parametrize("junk", [b"not { metrics", b"\xff\xfe", b"mpimport_runs_total oops\n", b"other 1\n", b""])
 def test_a_file_that_is_none_of_ours_counts_for_nothing(junk: bytes, tmp_path: Path) -> None:
-    path = tmp_path / 'a "quoted"\\name.prom'
-    if os.name != "posix":
-        path = tmp_path / "name.prom"
+    path = tmp_path / ('a "quoted"\\name.prom' if os.name == "posix" else "name.prom")
     path.write_bytes(junk)
     metrics.end(path, ended())
 
     assert read(path)["mpimport_runs_total0"] == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX only")
+def test_a_name_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/shop\xff.prom"))
+    metrics.end(path, ended())
+
+    assert 'import="shop?"' in path.read_text()
 
 
 def test_every_metric_is_in_the_readme_and_no_other(tmp_path: Path) -> None:

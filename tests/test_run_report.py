@@ -24,13 +24,13 @@ from mpimport.account import Summary, Tally
 from mpimport.census import MAX_NAMES, Census
 from mpimport.charts import LEFT, RIGHT, label_ticks, scale, short, time_ticks
 from mpimport.cli import command
-from mpimport.errors import UsageProblem
+from mpimport.errors import Told, UsageProblem
 from mpimport.history import MAX_MESSAGES, Bucket, History, Timeline
 from mpimport.progress import Progress
 from mpimport.records import Batch
 from mpimport.report import Lines
 from mpimport.report_page import page
-from mpimport.run_report import Told, report_of
+from mpimport.run_report import Asked, report_of
 from mpimport.sandbox import Sandbox, SandboxConfig
 from mpimport.settings import RunSettings
 from mpimport.telling import Telling
@@ -181,7 +181,7 @@ def report(tally: Tally | None = None, census: Census | None = None, **changes: 
     history.say(logging.WARNING, f"careful {TURNED}")
     ended = summary(tally or Tally(), **changes)
     history.end(ended)
-    return report_of(ended, Told([EVIL], {"--set": EVIL}), history, census or Census())
+    return report_of(ended, Asked([EVIL], {"--set": EVIL}), history, census or Census())
 
 
 def test_the_keys_are_those_that_the_readme_names() -> None:
@@ -381,13 +381,26 @@ def test_a_report_that_cannot_be_written_changes_the_exit_code_only(before: int,
     assert found[0]["message"] == "the checkpoint cannot be written"
 
 
+def test_a_bug_in_a_report_does_not_take_the_summary_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    monkeypatch.setattr("mpimport.run_report.histogram", lambda *_: 1 / 0)
+    with ExitStack() as stack:
+        telling = Telling(RunSettings(reports=(str(tmp_path / "run.json"),)), ["e"], Lines(io.StringIO()))
+        telling.begin(stack)
+        ended = telling.end(summary(Tally(read=3, imported=3)))
+
+    assert (ended.exit_code, ended.tally.imported) == (70, 3)
+    assert "a bug in mpimport: ZeroDivisionError" in ended.notes[0]
+
+
 def test_every_line_is_json_where_that_was_asked_for(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_ndjson(Path("e.ndjson"), [good_event(1), good_event(2, time=5)])
     code = run("e.ndjson", "--sandbox", "--log-format", "json", "-v")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    with pytest.raises(Exception, match="2"):
+    with pytest.raises(Told):
         run("gone.ndjson", "--sandbox", "--log-format", "json")
     refused = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
