@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from queue import Empty
 
-from mpimport.account import Summary, exit_code, worst_of
+from mpimport.account import Summary, exit_code, why_stopped, worst_of
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -20,7 +20,7 @@ from mpimport.errors import (
     Unbalanced,
     UsageProblem,
 )
-from mpimport.interrupt import POLL_S, Interrupt
+from mpimport.interrupt import POLL_S
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
@@ -52,6 +52,7 @@ class _Run:
         self.waiting: tuple[str, float] = ("", 0.0)
         self.told: dict[str, float] = {}
         self.failed = 0  # requests that are to be repeated
+        self.throttled = 0  # those of them that were answered with 429
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
@@ -225,6 +226,7 @@ class _Run:
     def _waits(self, waiting: Waiting) -> None:
         now = self.plan.clock()
         self.failed += 1
+        self.throttled += waiting.answer == "throttled"
         self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self.told[waiting.reason] = now
@@ -262,6 +264,7 @@ class _Run:
             flow=self.plan.senders.flow() if self.plan.senders else Flow(),
             checks_only=self.plan.senders is None,
             stopping=self.stopping,
+            throttled=self.throttled,
         )
 
     def _summary(self) -> Summary:
@@ -285,16 +288,9 @@ class _Run:
             seconds=plan.clock() - self.began,
             dry_run=plan.senders is None,
             destination=plan.destination,
-            stopped=_why(worst, plan.interrupt),
+            stopped=why_stopped(worst, interrupted=plan.interrupt.asked),
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
             notes=tuple(self.notes),
             resumed=resumed,
         )
-
-
-def _why(worst: MpimportError | None, interrupt: Interrupt) -> str:
-    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
-    if interrupt.asked and (worst is None or worst.exit_code != MpimportError.exit_code):
-        return "interrupted"
-    return str(worst or "")

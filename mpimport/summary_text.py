@@ -118,7 +118,7 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     steps = []
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
-    elif summary.exit_code in (5, 130, 143) and not summary.undelivered_files:
+    elif summary.exit_code in (5, 130, 143) and summary.stopped and not summary.undelivered_files:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
     causes = _common_causes(summary)
