@@ -26,15 +26,18 @@ from mpimport.records import Batch, Outcome, Reject
 if TYPE_CHECKING:
     from mpimport.audit import AuditReport  # loaded by a dry run only
 
+MAX_EXAMPLE_BYTES = 64 * 1024  # ours: an example that is kept to the end of a run
+
 
 @dataclass(slots=True)
 class ReasonCount:
-    """How often a reason was given, with the first record it was given for."""
+    """How often a reason was given, with the first record it was given for, and its text unless that is long."""
 
     count: int
     source: str
     number: int
     message: str
+    event: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -78,12 +81,13 @@ class Tally:
     def _add_reasons(self, reject: Reject) -> None:
         for code in {reason.code: reason for reason in reversed(reject.reasons)}.values():
             known = self.reasons.get(code.code)
+            event = reject.event if len(reject.event or b"") <= MAX_EXAMPLE_BYTES else None
             if known:
                 known.count += 1
                 if known.source == reject.source and reject.number < known.number:  # batches settle in any order
-                    known.number, known.message = reject.number, code.message
+                    known.number, known.message, known.event = reject.number, code.message, event
             else:
-                self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message)
+                self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message, event)
 
     @property
     def already(self) -> int:
@@ -225,3 +229,10 @@ _WORST_FIRST = (
 def worst_of(errors: Iterable[MpimportError]) -> MpimportError | None:
     """Choose, of all that went wrong, what the run is told to have ended with."""
     return min(errors, key=lambda error: _WORST_FIRST.index(type(error)), default=None)
+
+
+def why_stopped(worst: MpimportError | None, *, interrupted: bool) -> str:
+    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
+    if interrupted and (worst is None or worst.exit_code != MpimportError.exit_code):
+        return "interrupted"
+    return str(worst or "")

@@ -36,6 +36,7 @@ from mpimport.sending import budget_of, make_senders
 from mpimport.settings import MapSettings, Settings
 from mpimport.settings_check import check
 from mpimport.settle import Settler, rejected_paths
+from mpimport.telling import Telling
 from mpimport.time_forms import TimeReader
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def import_inputs(
         place = target(endpoint, base_url, auth, strict=settings.send.strict)
         _introduce(settings, place, auth, inputs, report)
         keeper, inputs = resume(settings, inputs, place.url, auth, stack)
+        telling = Telling(settings.run, [source.name for source in inputs], report)
+        telling.begin(stack)
         budget = budget_of(settings.send)
         senders = None if settings.run.dry_run else make_senders(settings, place, auth, budget, stack)
         audit = _audit(settings)
@@ -181,10 +184,10 @@ def import_inputs(
                     history=endpoint.history,
                     sent_with=auth.sent_with,
                 ),
-                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper),
+                settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper, telling.census),
                 senders=senders,
                 workers=settings.send.workers,
-                report=report,
+                report=telling.report,
                 interrupt=interrupt,
                 destination=describe(settings, place, auth),
                 max_rejected=settings.run.max_rejected,
@@ -195,7 +198,7 @@ def import_inputs(
             summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
-        summary = facts(summary)
+        summary = telling.end(facts(summary))
         tell(summary)
         if keeper is not None:
             keeper.clear()  # who is killed before this runs again, and finds everything settled
@@ -229,7 +232,7 @@ def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[I
     report.say(logging.DEBUG, f"into {describe(settings, place, auth)} as {auth.kind}")
     report.say(logging.DEBUG, f"from {', '.join(source.name for source in inputs)}")
     if place.url.startswith("http:") and not is_loopback(place.url) and not settings.run.dry_run:
-        report.say(logging.WARNING, f"{place.url} is not encrypted: secret and events can be read on their way")
+        report.say(logging.WARNING, f"{place.url} is not encrypted: use https://, or the secret can be read on its way")
 
 
 def _keeps(inputs: Sequence[Input]) -> Callable[[str], bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
+from textwrap import wrap
 
 from mpimport.account import Tally, top_reasons
 from mpimport.audit import HOT_SHARD, MAX_EVENT_NAMES, AuditReport, Personal
@@ -37,7 +38,7 @@ HINTS: Mapping[str, str] = {
     **dict.fromkeys(("server_invalid", "server_refused", "event_not_text"), _RETRY),
     **dict.fromkeys(("invalid_utf8",), f"--encoding NAME, or {_UTF8}"),
     **dict.fromkeys(("lone_surrogate",), "--drop NAME, or mend the text in the rejected-events file"),
-    "not_an_object": "--json-path PATH, where the events are deeper inside the document",
+    "not_an_object": "--format json for an array of events; --json-path PATH for one inside",
     "unknown_key": "--drop NAME, or --rename NAME=NAME, which puts it into 'properties'",
     **dict.fromkeys(("event_missing", "event_empty"), _NAME),
     "properties_not_an_object": _RETRY,
@@ -89,12 +90,20 @@ def _rejects(tally: Tally) -> Iterator[str]:
     reasons = top_reasons(tally)
     if reasons:
         yield f"{_many(tally.rejected, 'event')} rejected, by reason (an event may have several):"
-    for code, reason in reasons[:TOP_REASONS]:
+    for rank, (code, reason) in enumerate(reasons[:TOP_REASONS]):
         yield f"{reason.count:>11,} {code}, first at {_place(Place(reason.source, reason.number), 36)}"
-        yield f"      {clean(reason.message)}"
+        yield from _message(clean(reason.message), lines=2 if rank < TOP_DETAILS else 1)
         yield _do(HINTS.get(code, _RETRY))
     if len(reasons) > TOP_REASONS:
         yield f"            and {_many(len(reasons) - TOP_REASONS, 'reason')} more; --json tells them all"
+
+
+def _message(text: str, *, lines: int) -> Iterator[str]:
+    """Break a message, whose end says what to do, into lines; the last is cut where it does not fit."""
+    first = next(iter(wrap(text, WIDTH - 6, break_on_hyphens=False)), "") if lines > 1 else text
+    yield f"      {first}"
+    if rest := text.removeprefix(first).lstrip():
+        yield f"        {rest}"
 
 
 def _collisions(report: AuditReport) -> Iterator[str]:

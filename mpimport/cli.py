@@ -5,7 +5,6 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mpimport.command_line import ImportCommand
-from mpimport.errors import MpimportError, UsageProblem, noting
+from mpimport.errors import MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, complete_file, with_options
 from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
 
 if TYPE_CHECKING:
     from mpimport.account import Summary
+    from mpimport.given import Given
     from mpimport.inputs import FileInput
     from mpimport.settings import Settings
 
@@ -41,26 +41,36 @@ if TYPE_CHECKING:
 @click.version_option(package_name="mpimport")
 def command(sources: tuple[str, ...], **_: Any) -> int:
     """Import the sources. What users see of this is HELP."""
-    from mpimport.app import check_settings, import_inputs  # noqa: PLC0415  not needed for --help
+    from mpimport.ending import told_without_summary  # noqa: PLC0415  not needed for --help
     from mpimport.given import bring_together  # noqa: PLC0415
+
+    problems: list[str] = []
+    found = bring_together(click.get_current_context(), problems)
+    given = found.values
+    metrics = None if given["dry_run"] else given["metrics"]
+    with told_without_summary(sys.stderr, metrics=metrics, as_json=given["log_format"] == "json"):
+        return _import(sources, found, problems)
+
+
+def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
+    from mpimport.app import check_settings, import_inputs  # noqa: PLC0415  not needed for --help
+    from mpimport.ending import tell_summary  # noqa: PLC0415
     from mpimport.interrupt import Interrupt  # noqa: PLC0415
     from mpimport.report import choose, route_logging  # noqa: PLC0415
     from mpimport.settings_given import settings_of  # noqa: PLC0415
 
-    interrupt = Interrupt()
-    problems: list[str] = []
-    found = bring_together(click.get_current_context(), problems)
-    given = found.values
+    sources = tuple(_or_standard_input(sources))  # what is wrong beside that is of no interest yet
+    interrupt, given = Interrupt(), found.values
     with noting(problems):
         check_settings(settings := settings_of(found, problems))
     inputs, notes = _inputs(sources, settings, interrupt, problems, found.files)
     if problems:
         raise UsageProblem(*map(found.place, problems))
-    report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=given["log_format"] == "json")
+    lines_as_json = given["log_format"] == "json"
+    report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=lines_as_json)
 
     def tell(summary: Summary) -> None:
-        report.close()
-        _tell(summary, given)
+        tell_summary(summary, report, quiet=given["quiet"], lines_as_json=lines_as_json, prints_json=given["as_json"])
 
     with route_logging(report), interrupt.installed():
         try:
@@ -80,7 +90,7 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems  # noqa: PLC0415
+    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
     from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -99,12 +109,19 @@ def _inputs(
         kept = [] if settings.run.dry_run else kept
         problems.extend(find_clashes(inputs, [*rejected, *kept]))
         kept_at = Path(settings.run.checkpoint) if settings.run.checkpoint else None
+        told = {
+            "--report": [Path(path) for path in settings.run.reports],
+            "--metrics": [Path(settings.run.metrics)] if settings.run.metrics else [],
+        }
+        problems.extend(find_unwritable(told))
         written = {
+            **told,
             "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
             "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
         }
         settings_files = [Path(path) for path in sorted(kept_files)]
-        problems.extend(find_overwriting(written, [*settings_files, *rejected, *(i.path for i in inputs if i.path)]))
+        read = [*settings_files, *(i.path for i in inputs if i.path)]
+        problems.extend(find_overwriting(written, [*read, *rejected, *kept]))
         problems.extend(find_overwriting({"--rejected": rejected[:1]}, settings_files))
     return inputs, notes
 
@@ -119,26 +136,6 @@ def _or_standard_input(sources: Sequence[str]) -> Sequence[str]:
 
 def _level(given: Mapping[str, Any]) -> int:
     return logging.DEBUG if given["verbose"] else logging.WARNING if given["quiet"] else logging.INFO
-
-
-def _tell(summary: Summary, given: Mapping[str, Any]) -> None:
-    from mpimport.report import draws_blocks, print_summary, write  # noqa: PLC0415  not needed for --help
-    from mpimport.summary_text import next_steps, summary_lines  # noqa: PLC0415
-
-    if summary.exit_code or not given["quiet"]:
-        steps = next_steps(summary)
-        print_summary(
-            lambda most: summary_lines(summary, next_steps=steps, most_reasons=most),
-            sys.stderr,
-            exit_code=summary.exit_code,
-        )
-        if summary.audit is not None and summary.tells_audit:
-            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
-
-            lines = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
-            write(sys.stderr, "\n".join(["", *lines]) + "\n")
-    if given["as_json"]:
-        write(sys.stdout, json.dumps(summary.as_json()) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,6 +160,8 @@ def _guarded(run: Callable[[], Any]) -> int:
         misuse.show(shown)  # a pattern of the shell may have made an option of the name of somebody's file
         _say_all(shown.getvalue())
         return UsageProblem.exit_code
+    except Told as told:
+        return told.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130

@@ -101,7 +101,7 @@ def _read(
         top = toml_options.with_dashes(toml_options.read_toml(place), found)
         profiles = _take_profiles(top, found)
     except OSError as error:
-        found.append(f"cannot be read: {error.strerror}")
+        found.append(f"cannot be read: {error.strerror}; make it readable, or leave it out with --config none")
     except UsageProblem as usage:
         found.extend(usage.problems)
     found.extend(_find_problems(top, keys, top=True))
@@ -126,7 +126,7 @@ def _take_profiles(top: dict[str, Any], found: list[str]) -> dict[str, dict[str,
     """Take the profiles out of what stands in a file."""
     profiles = top.pop("profile", {})
     if not (isinstance(profiles, dict) and all(isinstance(one, dict) for one in profiles.values())):
-        found.append("profile: must be tables, such as [profile.prod]")
+        found.append("profile: name the tables of profiles, such as [profile.prod]")
         return {}
     inside: list[str] = []
     taken = {name: toml_options.with_dashes(entries, inside) for name, entries in profiles.items()}

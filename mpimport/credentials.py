@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -64,14 +65,19 @@ def _secret(option: str, path: str | None, variable: str, problems: list[str]) -
     if path is None:
         lines = os.environ.get(variable, "").strip().splitlines()
         if len(lines) > 1:
-            problems.append(f"{variable}: it holds {len(lines)} lines; a secret has one")
+            problems.append(f"{variable}: it holds {len(lines)} lines; it must hold the secret and nothing else")
+        elif lines and (wrapping := _find_wrapping(lines[0])):
+            problems.append(f"{variable}: {wrapping}; it must hold the secret and nothing else")
         return Secret(lines[0]) if len(lines) == 1 else None
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_SECRET_BYTES)
         return Secret(_only_line(content))
     except OSError as error:
-        problems.append(f"{option} {path}: cannot be read: {error.strerror}")
+        if re.fullmatch(r"[A-Za-z0-9]{32}", path):  # the shape of secrets and tokens: not to be shown
+            problems.append(f"{option}: takes the path of a file that holds the secret; is that the secret itself?")
+        else:
+            problems.append(f"{option} {path}: cannot be read: {error.strerror}; check the path")
     except ValueError as error:
         problems.append(f"{option} {path}: {error}; it must hold the secret and nothing else, on one line")
     return None
@@ -91,7 +97,16 @@ def _only_line(content: bytes) -> str:
         raise ValueError("it is empty")
     if len(lines) > 1:
         raise ValueError(f"it holds {len(lines)} lines" if len(content) < MAX_SECRET_BYTES else "it is too long")
-    name, equals, _ = lines[0].partition("=")
-    if equals and name.strip().removeprefix("export ") in {"MP_SECRET", "MP_API_SECRET", "MP_TOKEN"}:
-        raise ValueError(f"it says {name.strip()}= before the secret")
+    if wrapping := _find_wrapping(lines[0]):
+        raise ValueError(wrapping)
     return lines[0]
+
+
+def _find_wrapping(line: str) -> str | None:
+    """Tell of what stands around a secret, as copied from a shell's or a container's settings."""
+    name, equals, _ = line.partition("=")
+    if equals and name.strip().removeprefix("export ") in {"MP_SECRET", "MP_API_SECRET", "MP_TOKEN"}:
+        return f"it says {name.strip()}= before the secret"
+    if len(line) > 1 and line[0] == line[-1] and line[0] in "'\"":
+        return "the secret stands in quotes"
+    return None

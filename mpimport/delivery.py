@@ -184,7 +184,7 @@ class _Delivery:
         if delay_s > patience.left_s(now):
             self._give_up(f"the last time: {retry.reason}")
             return False
-        self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s))
+        self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s, retry.answer))
         return not route.clock.wait(delay_s, route.admission.halt)
 
     def _give_up(self, why: str) -> None:

@@ -76,6 +76,14 @@ class AlreadyRunning(MpimportError):
     exit_code = 7
 
 
+class Told(Exception):
+    """The process ends with this exit code, and all that there is to say of it has been said."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 class Unbalanced(MpimportError):
     """read != imported + rejected + undelivered: a bug in mpimport, and it is said."""
 

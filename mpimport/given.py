@@ -26,6 +26,7 @@ from mpimport.toml_options import Check
 COMMAND_LINE = "command line"
 NOT_IN_FILES = {"profile", "config", "version", "help"}
 WHOLE_TOO = {"project-id", "max-rejected"}  # texts that may be written as numbers
+CREDENTIALS = {"username", "secret-file", "api-secret-file", "token", "token-file"}
 SECRETS = {"MP_SECRET": "secret-file", "MP_API_SECRET": "api-secret-file"}
 """The variables that hold a secret, and the option that a file of it has."""
 GIVES_WAY = {
@@ -73,6 +74,13 @@ class Given:
             if os.environ.get(variable, "").strip() and name not in self.origins:
                 yield f"{variable} *** (environment)"
         yield from self.left_out
+
+    def as_text(self) -> dict[str, str]:
+        """Give the options that are no defaults as a report tells them: none that is about credentials."""
+        return {
+            f"--{name}": _shown(name, self.shown[name]).lstrip() or "on"
+            for name in sorted(self.origins.keys() - CREDENTIALS)
+        }
 
     def place(self, problem: str) -> str:
         """Add to a problem with an option that it was a configuration file that gave it."""

@@ -49,7 +49,7 @@ class Raw:
             data = b"" if self._ended else self._pull(n)
         except OSError as error:
             reason = error.strerror or error
-            self._failure = BrokenInput(f"{self.name}: reading failed after byte {self.consumed}: {reason}")
+            self._failure = BrokenInput(f"{self.name}: reading failed after byte {self.consumed}: {reason}; check it")
             raise self._failure from error
         self.consumed += len(data)
         self._ended = not data  # a terminal would be asked for a second end

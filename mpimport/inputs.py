@@ -156,6 +156,14 @@ def find_overwriting(written: Mapping[str, Sequence[Path]], read: Sequence[Path]
         taken.extend(paths)
 
 
+def find_unwritable(written: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Tell of a file that is to be written at the end of the run, and cannot be: said before anything is read."""
+    for option, paths in written.items():
+        for path in paths:
+            if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+                yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
+
+
 class MappingsInput:
     """Mappings that a program hands over. What is not JSON by nature (dates, UUIDs, tuples) is made so."""
 
@@ -216,4 +224,4 @@ def _plain(record: object) -> Mapping[str, Any] | Reason:
         )
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         return Reason("not_json", f"the record has no JSON form: {error}")
-    return plain if isinstance(plain, dict) else Reason("not_an_object", "an event is a mapping, this is none")
+    return plain if isinstance(plain, dict) else Reason("not_an_object", "the record is no mapping: give a dict")

@@ -6,6 +6,7 @@ Must not know requests, or what is sent.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 
 from mpimport.auth import Auth
@@ -13,7 +14,7 @@ from mpimport.endpoints import REGIONS, Target, region_of
 from mpimport.errors import UsageProblem
 from mpimport.proxies import read_proxy
 from mpimport.refusals import Sender
-from mpimport.settings import SendSettings, Settings
+from mpimport.settings import Credentials, SendSettings, Settings
 from mpimport.transport import Transport
 from mpimport.trust import load_bundle
 
@@ -48,7 +49,13 @@ def sender_of(settings: Settings, place: Target, auth: Auth) -> Sender:
     """Tell who sends and where to, for the words about a refusal."""
     region, given = region_of(place.url), settings.credentials
     others = tuple(name for name in REGIONS if name != region)
-    return Sender(auth.kind, place.url, region, others, given.username or "", given.project_id or "")
+    shape = _is_hexadecimal(given, auth.kind)
+    return Sender(auth.kind, place.url, region, others, given.username or "", given.project_id or "", shape)
+
+
+def _is_hexadecimal(given: Credentials, kind: str) -> bool:
+    secret = given.token if kind == "project token" else given.secret
+    return bool(secret and re.fullmatch("[0-9a-f]{32}", secret.reveal()))
 
 
 def _problems(send: SendSettings) -> Iterator[str]:

@@ -186,6 +186,10 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--restart", is_flag=True, help="Forget an import that was interrupted, and begin anew."),
     _option("--no-checkpoint", is_flag=True, help="Keep none: an interrupted import begins anew."),
     _option("--audit", metavar="FILE", help="Write what a dry run found as JSON."),
+    _option("--report", multiple=True, metavar="FILE",
+            help="Write a report of the run: FILE.html to look at, FILE.json for programs; may be repeated."),
+    _option("--metrics", metavar="FILE.prom",
+            help="Write metrics of the run for Prometheus (node exporter, textfile collector)."),
     _option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."),
     _option("--progress/--no-progress", default=None, help="Show progress.  [default: a display on a terminal, "
             "else a line every 10 s]"),

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from queue import Empty
 
-from mpimport.account import Summary, exit_code, worst_of
+from mpimport.account import Summary, exit_code, why_stopped, worst_of
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -20,7 +20,7 @@ from mpimport.errors import (
     Unbalanced,
     UsageProblem,
 )
-from mpimport.interrupt import POLL_S, Interrupt
+from mpimport.interrupt import POLL_S
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
@@ -52,6 +52,7 @@ class _Run:
         self.waiting: tuple[str, float] = ("", 0.0)
         self.told: dict[str, float] = {}
         self.failed = 0  # requests that are to be repeated
+        self.throttled = 0  # those of them that were answered with 429
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
@@ -104,7 +105,8 @@ class _Run:
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and source.consumed and not source.continued:
+        nothing = self.intake.read == read_before and not self.errors and len(self.plan.inputs) > 1
+        if nothing and source.consumed and not source.continued:
             self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
 
     def _broke(self, error: MpimportError) -> None:
@@ -224,6 +226,7 @@ class _Run:
     def _waits(self, waiting: Waiting) -> None:
         now = self.plan.clock()
         self.failed += 1
+        self.throttled += waiting.answer == "throttled"
         self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self.told[waiting.reason] = now
@@ -261,6 +264,7 @@ class _Run:
             flow=self.plan.senders.flow() if self.plan.senders else Flow(),
             checks_only=self.plan.senders is None,
             stopping=self.stopping,
+            throttled=self.throttled,
         )
 
     def _summary(self) -> Summary:
@@ -270,7 +274,9 @@ class _Run:
             self._check_rejected(at_end=True)
         resumed = plan.keeper is not None and plan.keeper.resumed
         if not (tally.read or resumed or self.errors or plan.interrupt.asked) and self.consumed:
-            self.errors.append(BrokenInput(f"no event was found in {self.consumed:,} bytes of input"))
+            self.errors.append(
+                BrokenInput(f"no event was found in {self.consumed:,} bytes of input: is it the right one?")
+            )
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
         if plan.settler.unsaved:
@@ -282,16 +288,9 @@ class _Run:
             seconds=plan.clock() - self.began,
             dry_run=plan.senders is None,
             destination=plan.destination,
-            stopped=_why(worst, plan.interrupt),
+            stopped=why_stopped(worst, interrupted=plan.interrupt.asked),
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
             notes=tuple(self.notes),
             resumed=resumed,
         )
-
-
-def _why(worst: MpimportError | None, interrupt: Interrupt) -> str:
-    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
-    if interrupt.asked and (worst is None or worst.exit_code != MpimportError.exit_code):
-        return "interrupted"
-    return str(worst or "")

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MODE = 0o600
+NEW = ".mpimport-new"  # added to the name of the file that is being written
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -85,3 +86,22 @@ def forbid_core_files() -> None:
 
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def replace_file(path: Path, data: bytes, mode: int = _MODE) -> None:
+    """Write a file as a whole into the place of what is there; a reader finds the one or the other. Raises OSError."""
+    new = path.with_name(path.name + NEW)
+    with suppress(FileNotFoundError):
+        new.unlink()
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.chmod(mode)
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise

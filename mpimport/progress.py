@@ -15,7 +15,7 @@ class Progress:
 
     `imported` events took `nbytes` of uncompressed JSON; in a dry run, `checks_only`, they are the valid ones.
     `bytes_skipped` of the bytes were read by an earlier run. `waiting`: the last trouble, while it lasts.
-    `stopping`: nothing more is begun.
+    `throttled`: how many of the `retries` were answered with 429. `stopping`: nothing more is begun.
     """
 
     bytes_read: int
@@ -32,6 +32,7 @@ class Progress:
     bytes_skipped: int = 0
     checks_only: bool = False
     stopping: bool = False
+    throttled: int = 0
 
     @property
     def phase(self) -> str:
@@ -102,9 +103,11 @@ class Progress:
             "total_bytes": self.total_bytes,
             "share": None if self.share is None else round(self.share, 4),
             "read": self.read,
-            self.outcome: self.imported,
+            "imported": 0 if self.checks_only else self.imported,
+            "valid": self.imported if self.checks_only else 0,
             "rejected": self.rejected,
             "retries": self.retries,
+            "throttled": self.throttled,
             "in_flight": self.flow.under_way,
             "seconds": round(self.seconds, 3),
             "events_per_s": round(self.rate, 1),

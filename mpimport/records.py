@@ -197,12 +197,13 @@ Verdict: TypeAlias = "Accepted | Partial | Retry | Split | Miscounted | Refused 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A sender tells that attempt number `attempt` of a batch failed and when it goes on."""
+    """A sender tells that attempt number `attempt` of a batch failed, how, and when it goes on."""
 
     seq: int
     attempt: int
     reason: str
     delay_s: float
+    answer: FailedAnswer = "odd"
 
 
 HeldBy: TypeAlias = Literal["", "gate", "probe", "rate limit", "concurrency"]

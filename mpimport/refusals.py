@@ -16,7 +16,10 @@ MAX_NAME = 80  # characters of a name that are shown
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, and where to, without a secret. `kind` is that of the `Auth`; `region` None: no region's host."""
+    """Who sends, and where to, without a secret. `kind` is that of the `Auth`; `region` None: no region's host.
+
+    `hexadecimal`: what proves it is 32 hexadecimal digits, as tokens and secrets of projects are.
+    """
 
     kind: str
     url: str
@@ -24,6 +27,7 @@ class Sender:
     other_regions: tuple[str, ...] = ()
     username: str = ""
     project_id: str = ""
+    hexadecimal: bool = False
 
 
 def advised(classify: Callable[[Response, int], Verdict], sender: Sender) -> Callable[[Response, int], Verdict]:
@@ -48,6 +52,14 @@ def refusal_words(sender: Sender) -> Mapping[int, str]:
         who += f" '{clean_words(sender.username, MAX_NAME)}' for project {clean_words(sender.project_id, MAX_NAME)}"
     checks = f"check that {_CHECKS[sender.kind].format(project=clean_words(sender.project_id, MAX_NAME))}"
     where = _where(sender)
+    if sender.kind == "service account" and sender.hexadecimal:
+        checks = (
+            "the secret that was given looks like a project's token or secret (32 hexadecimal digits): give the "
+            "account's own with MP_SECRET or --secret-file, or the project's with --token or --api-secret-file alone; "
+            "or, if it is the account's own, check the account's role in the project"
+        )
+    elif sender.kind == "project token" and not sender.hexadecimal:
+        checks += "; a token is 32 hexadecimal digits, and what was given is not"
     return {
         401: f"the server refused {who}: {checks}; {where}",
         403: f"the server does not let {who} import: {checks}; {where}",

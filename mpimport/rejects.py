@@ -162,7 +162,9 @@ class LineFile:
                 return
         self._descriptor = _open(self.path)
         removed, start = status.st_nlink == 0, os.fstat(self._descriptor).st_size
-        _log.warning("%s: was %s; what it held is written again", self.path, "removed" if removed else "moved away")
+        _log.warning(
+            "the rejected-events file %s was %s; it is written again", self.path, "removed" if removed else "moved"
+        )
         try:
             _copy(descriptor, 0 if removed else self._began, self._descriptor)
         finally:

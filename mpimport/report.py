@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from mpimport.account import Summary
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.summary_text import TOP_REASONS, clean, megabytes
+from mpimport.summary_text import TOP_REASONS, clean, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -76,7 +77,7 @@ class Lines:
         moment = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if self._as_json:
             name = logging.getLevelName(level).lower()
-            line = json.dumps({"time": moment, "level": name, "message": message, **fields}, default=str)
+            line = json.dumps({"ts": moment, "level": name, "message": message, **fields}, default=str)
         else:
             word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
             line = f"{moment} {word}{clean(message)}"
@@ -189,6 +190,16 @@ def _how_far(now: Progress, *, with_bytes: bool) -> str:
     left = f"{roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
     done = f"{megabytes(now.bytes_done)}{of}" if with_bytes or not share else ""
     return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
+
+
+def say_summary(summary: Summary, report: Report) -> None:
+    """Say the summary as log lines: how the run ended, with what `--json` prints as `summary`; what to do next."""
+    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
+    report.say(level, summary_lines(summary)[0], summary=summary.as_json())
+    for note in summary.notes:
+        report.say(level, f"note: {note}")
+    for step in next_steps(summary):
+        report.say(level, f"next: {step}")
 
 
 def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_code: int) -> None:

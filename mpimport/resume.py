@@ -111,7 +111,7 @@ def _look_at(source: FileInput) -> SourceState:
     try:
         return SourceState(text_of(path), text_of_name(source.name), fingerprint.take(path))
     except OSError as error:
-        raise UsageProblem(f"{source.name}: cannot be read: {error.strerror or error}") from error
+        raise UsageProblem(f"{source.name}: cannot be read: {error.strerror or error}; check the file") from error
 
 
 def _path(source: FileInput) -> Path:

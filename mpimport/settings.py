@@ -134,7 +134,8 @@ class SendSettings:
 class RunSettings:
     """How the run as a whole behaves. `rejected` and `checkpoint` are paths, or None for the usual ones.
 
-    `keeps_checkpoint`: an interrupted run can be gone on with. `restart` forgets it.
+    `keeps_checkpoint`: an interrupted run can be gone on with. `restart` forgets it. `reports` and `metrics` are
+    files that tell of the run; `options` is what a report tells of how it was asked for, without credentials.
     """
 
     rejected: str | None = None
@@ -145,6 +146,9 @@ class RunSettings:
     checkpoint: str | None = None
     restart: bool = False
     keeps_checkpoint: bool = False
+    reports: tuple[str, ...] = ()
+    metrics: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

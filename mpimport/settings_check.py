@@ -91,6 +91,13 @@ def _run_problems(settings: Settings) -> Iterator[str]:
         yield f"--max-rejected {limit}: a number from 0 on, or a share from 0% to 100%"
     if settings.run.audit and not settings.run.dry_run:
         yield "--audit: it is what a dry run found; give --dry-run with it"
+    for path in settings.run.reports:
+        if not path.lower().endswith((".html", ".json")):
+            yield f"--report {path}: its ending says what is written; name a file that ends in .html or .json"
+    if settings.run.metrics is not None and not settings.run.metrics.endswith(".prom"):
+        yield f"--metrics {settings.run.metrics}: the node exporter reads files that end in .prom; name one"
+    if settings.run.metrics is not None and settings.run.dry_run:
+        yield "--metrics and --dry-run: the metrics are about imports, and a dry run is none; leave one of them out"
     if settings.run.sandbox and settings.run.dry_run:
         yield "--sandbox and --dry-run: a dry run sends nothing, not even to the sandbox; leave one of them out"
 
@@ -107,7 +114,9 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
         if not given.project_id:
             yield "the project is missing: give --project-id ID (a service account may write to several)"
     if given.project_id and not given.project_id.isdecimal():
-        yield f"--project-id {given.project_id[:20]!r}: it is a number; see Project Settings, Overview"
+        digits = re.search(r"(?<![0-9])[0-9]{4,}(?![0-9])", given.project_id)
+        meant = f" (is it {digits[0]}?)" if digits else ""
+        yield f"--project-id {given.project_id[:60]!r}: it is a number{meant}; see Project Settings, Overview"
 
 
 def _token_problems(given: Credentials) -> Iterator[str]:

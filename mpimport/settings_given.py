@@ -50,6 +50,9 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             checkpoint=given["checkpoint"],
             restart=given["restart"],
             keeps_checkpoint=not given["no_checkpoint"],
+            reports=given["report"],
+            metrics=given["metrics"],
+            options=found.as_text() if given["report"] else {},
         ),
         credentials=gather(given, problems),
     )

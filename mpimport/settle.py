@@ -21,6 +21,7 @@ from mpimport.rejects import LineFile, line_of
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit  # loaded by a dry run only
+    from mpimport.census import Census  # loaded where there is to be a report
 
 UNDELIVERED = ".undelivered.ndjson"  # added to the name of the rejected-events file
 
@@ -46,8 +47,12 @@ class Settler:
         keeps: Callable[[str], bool],
         audit: Audit | None = None,
         keeper: Keeper | None = None,
+        census: Census | None = None,
     ) -> None:
-        """Make no file yet. `audit` is shown the events of a dry run; `keeper` is told what the next run can skip."""
+        """Make no file yet. `audit` is shown the events of a dry run; `keeper` is told what the next run can skip.
+
+        `census` is shown the events that arrived, or would.
+        """
         self.tally = Tally()
         self.unsaved = 0  # events of what cannot be read again that no file has taken
         if keeper is not None:
@@ -55,6 +60,7 @@ class Settler:
             self.tally.already_rejected = keeper.rejected_before
         self._audit = audit
         self._keeper = keeper
+        self._census = census
         self._rejected: Counter[Path] = Counter()  # rejects by file
         self._rejected_path = rejected_path
         self._keeps = keeps
@@ -86,6 +92,9 @@ class Settler:
             rejects = ()
         problem = self._save_undelivered(outcome) or problem
         self.tally.add(outcome, rejects)
+        if self._census is not None and outcome.imported:
+            refused = (refusal.index for refusal in outcome.refusals)
+            self._census.add(outcome.batch, (*refused, *outcome.undelivered))
         if self._keeper is not None and not again:
             if problem is None:
                 self._keeper.settled(outcome.batch.spans, outcome.imported, self._count(rejects))
@@ -101,6 +110,8 @@ class Settler:
         self.tally.add_valid(batch, () if problem else batch.rejects)
         if self._audit is not None:
             self._audit.add(batch)
+        if self._census is not None:
+            self._census.add(batch)
         return problem
 
     def close(self) -> CannotWrite | None:

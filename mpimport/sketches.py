@@ -263,24 +263,24 @@ _UNITS: tuple[_Unit, ...] = (
 )
 
 
-def histogram(days: Mapping[int, int]) -> tuple[str, dict[str, int]]:
-    """Gather counts by day (since 1970) into at most `MAX_BUCKETS` buckets without gaps: their unit, label -> count."""
+def histogram(days: Mapping[int, int], max_buckets: int = MAX_BUCKETS) -> tuple[str, dict[str, int]]:
+    """Gather counts by day (since 1970) into at most `max_buckets` buckets without gaps: their unit, label -> count."""
     if not days:
         return "day", {}
     first, last = (EPOCH + timedelta(days=day) for day in (min(days), max(days)))
-    fitting = (unit for unit in _UNITS if len(list(_starts(unit, first, last))) <= MAX_BUCKETS)
+    fitting = (unit for unit in _UNITS if len(list(_starts(unit, first, last, max_buckets))) <= max_buckets)
     unit, start, _, label = chosen = next(fitting, _UNITS[-1])
-    counts = dict.fromkeys(_starts(chosen, first, last), 0)
+    counts = dict.fromkeys(_starts(chosen, first, last, max_buckets), 0)
     for day, count in days.items():
         counts[start(EPOCH + timedelta(days=day))] += count
     return unit, {bucket.strftime(label): count for bucket, count in counts.items()}
 
 
-def _starts(unit: _Unit, first: date, last: date) -> Iterator[date]:
+def _starts(unit: _Unit, first: date, last: date, max_buckets: int) -> Iterator[date]:
     """List the buckets from the first to the last day; of too many, one too many."""
     _, start, length, _ = unit
     bucket = start(first)
-    for _ in range(MAX_BUCKETS + 1):
+    for _ in range(max_buckets + 1):
         if bucket > last:
             return
         yield bucket

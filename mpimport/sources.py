@@ -20,6 +20,7 @@ from typing import BinaryIO, TypeAlias
 
 from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
+from mpimport.file_words import word_unreadable
 from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
 from mpimport.watched import watch
@@ -192,7 +193,7 @@ def open_source(
     try:
         file = _open(source.path, waits=patient is not None and not source.resumable)
     except OSError as error:
-        raise UsageProblem(_word(source.name, error)) from error
+        raise UsageProblem(word_unreadable(source.name, error)) from error
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, encoding=encoding)
@@ -251,7 +252,7 @@ def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | N
         with path.open("rb", buffering=0) as file:
             foreign = find_foreign(name, file.read(_HEAD_BYTES), encoding)
     except (OSError, ValueError) as error:
-        problems.append(_word(name, error))
+        problems.append(word_unreadable(name, error))
         return None
     if foreign:
         problems.append(foreign)
@@ -262,7 +263,7 @@ def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | N
 def _find_doubles(sources: Sequence[Source]) -> Iterator[str]:
     """Tell of every source that is there more than once, under whatever names."""
     if sum(source.path is None for source in sources) > 1:
-        yield "-: standard input is named twice; it can be read only once"
+        yield "-: standard input is named twice, and can be read only once: name it once"
     names: dict[tuple[int, int] | str, list[str]] = {}
     for source in sources:
         if source.path is not None:
@@ -278,16 +279,6 @@ def _identify(path: Path) -> tuple[int, int] | str:
         if status.st_ino:
             return status.st_dev, status.st_ino
     return os.path.realpath(path)
-
-
-def _word(name: str, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{name}: no such file; check the name and the working directory"
-    if isinstance(error, PermissionError):
-        return f"{name}: permission denied; make it readable for this user"
-    if isinstance(error, IsADirectoryError):
-        return f"{name}: is a directory; name its files: '{Path(name) / '*.ndjson'}'"
-    return f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _make_blocking(stdin: BinaryIO) -> None:

@@ -118,14 +118,22 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     steps = []
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
-    elif summary.exit_code in (5, 130, 143) and not summary.undelivered_files:
+    elif summary.exit_code in (5, 130, 143) and summary.stopped and not summary.undelivered_files:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
-    if summary.rejected_files:
+    causes = _common_causes(summary)
+    steps.extend(causes)
+    if summary.rejected_files and not (causes and not summary.tally.imported + summary.tally.valid):
         steps.append(f"mend the events in {clean(summary.rejected_files[0])}, then import that file")
     if summary.undelivered_files:
         steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
     return tuple(steps)
+
+
+def _common_causes(summary: Summary) -> tuple[str, ...]:
+    from mpimport.common_cause import common_causes  # noqa: PLC0415  only when something was rejected
+
+    return common_causes(summary.tally) if summary.tally.rejected else ()
 
 
 def _continue(exit_code: int) -> str:

@@ -29,9 +29,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise UsageProblem(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}; make it readable, as UTF-8"
+        ) from error
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise UsageProblem(f"is no TOML: {error}") from error
+        raise UsageProblem(f"is no TOML: {error}; mend it there (text takes quotes)") from error
 
 
 def with_dashes(found: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def with_dashes(found: Mapping[str, Any], problems: list[str]) -> dict[str, Any]
     for name, value in found.items():
         option = name.replace("_", "-")
         if option in entries:
-            problems.append(f"{option}: stands there twice, with - and with _")
+            problems.append(f"{option}: stands there twice, with - and with _: keep one")
         entries[option] = value
     return entries
 

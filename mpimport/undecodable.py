@@ -10,6 +10,7 @@ from mpimport.limits import MAX_DIGITS
 from mpimport.records import Reason
 
 _BOM = "\ufeff"
+_BRACKETS = {"{", "[", "[{", "}", "},", "]", "}]"}  # alone on a line: of a document that is laid out
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -62,7 +63,11 @@ def _hint(text: str, error: json.JSONDecodeError) -> str:
         (not text, "the record is empty"),
         ("\0" in text, "there are NUL bytes in it: save it as UTF-8 (not UTF-16), or read it anew if it is damaged"),
         (text.startswith(_BOM), "remove the byte order mark (BOM) before the record; were files put together?"),
+        (text.startswith("<"), "this is HTML or XML, perhaps a page to log in: get the file anew"),
+        (text.rstrip() in _BRACKETS, "does one event take several lines? --format json, or `jq -c . FILE` first"),
         (not text.startswith(("{", "[")), "a record starts with {; is this a CSV file (--format csv)?"),
+        (error.msg.startswith("Extra data") and here.strip() == ",", "remove the comma behind the record"),
+        (error.msg.startswith("Extra data") and "\r" in text, "lines that end in CR: tr '\\r' '\\n' < FILE mends them"),
         (error.msg.startswith("Extra data"), "more text follows the record: put every record on a line of its own"),
         (here.startswith("'"), "JSON takes double quotes only"),
         (here.startswith(("True", "False", "None", "undefined")), "JSON spells it true, false or null"),

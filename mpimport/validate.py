@@ -57,7 +57,8 @@ def problems(event: object, limits: Limits) -> tuple[Reason, ...]:
     """Tell everything that is wrong with an event; nothing when it may be sent. Never raises."""
     if not isinstance(event, Mapping):
         kind = type(event).__name__
-        return (Reason("not_an_object", f"an event is a JSON object, this is {_KINDS.get(kind, kind)}"),)
+        hint = "; --format json reads an array of events" if kind == "list" else ""
+        return (Reason("not_an_object", f"an event is a JSON object, this is {_KINDS.get(kind, kind)}{hint}"),)
     return tuple(reason for rule in RULES for reason in rule(event, limits))
 
 
@@ -85,7 +86,7 @@ def _only_known_keys(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
 def _event_name(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
     name = event.get("event")
     if name is None:
-        yield Reason("event_missing", "the event has no name: add 'event'", "event")
+        yield Reason("event_missing", "the event has no name: add 'event', or name its field: --event-field", "event")
     elif not isinstance(name, str):
         yield Reason("event_not_text", f"the event's name must be text, not {show(name)}", "event")
     elif not name:
@@ -119,7 +120,7 @@ def _time(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
     value = properties.get("time")
     if value is None:
         if isinstance(event.get("properties"), Mapping):
-            yield Reason("time_missing", "the event has no time: add 'time' in seconds or milliseconds, UTC", field)
+            yield Reason("time_missing", "the event has no time: add 'time', or name its field: --time-field", field)
     elif isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         yield Reason(
             "time_unreadable",
@@ -129,7 +130,7 @@ def _time(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
     elif not is_finite(value):
         yield Reason("time_unreadable", f"{show(value)} is not a time: use seconds or milliseconds since 1970", field)
     elif value < OLDEST_S:
-        yield Reason("time_too_old", f"{_moment(value)} is {ALL_HISTORY.too_old}", field)
+        yield Reason("time_too_old", f"{_moment(value)} is {ALL_HISTORY.too_old}{_day_hint(value)}", field)
     elif value < (limits.oldest_s if value < SECONDS_END else limits.oldest_s * 1000):
         yield Reason("time_too_old", f"{_moment(value)} is {limits.too_old}", field)
     elif value > (limits.newest_s if value < SECONDS_END else limits.newest_s * 1000):
@@ -159,6 +160,13 @@ def _unit_hint(value: float | Decimal) -> str:
     return ": mend the time"
 
 
+def _day_hint(value: float | Decimal) -> str:
+    """Tell days since 1900, as spreadsheets count: those of 1982 to 2064."""
+    if 30_000 <= value < 60_000:
+        return "; is it a date of a spreadsheet? Save it as text like 2024-01-31T09:30:00Z"
+    return ""
+
+
 def _distinct_id(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
     properties = _properties(event)
     field = "properties.distinct_id"
@@ -168,7 +176,7 @@ def _distinct_id(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
         if "distinct_id" in properties or (not known and isinstance(event.get("properties"), Mapping)):
             yield Reason(
                 "distinct_id_missing",
-                "the event has no distinct_id: say who did it, or use an empty text for 'no user'",
+                "the event has no distinct_id: name its field (--distinct-id-field), or use empty text for 'no user'",
                 field,
             )
     elif not isinstance(value, str):

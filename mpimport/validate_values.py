@@ -70,12 +70,12 @@ def _value(value: object, path: str, depth: int = 0, nesting: int = 0) -> Iterat
     elif isinstance(value, list):
         yield from _list(value, path, depth, nesting + 1)
     elif value is not None:
-        yield Reason("not_json", f"a value of type {type(value).__name__} has no JSON form", path)
+        yield Reason("not_json", f"a value of type {type(value).__name__} has no JSON form: send it as text", path)
 
 
 def _text(value: str, path: str) -> Iterator[Reason]:
     if len(value) > MAX_TEXT:
-        yield Reason("string_too_long", f"the text is longer than {MAX_TEXT} characters", path)
+        yield Reason("string_too_long", f"the text is longer than {MAX_TEXT} characters: see --long-strings", path)
     if not is_unicode(value):
         yield Reason("lone_surrogate", "the text holds half a character (a lone surrogate): mend the text", path)
 

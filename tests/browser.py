@@ -28,10 +28,12 @@ class Browser:
     """One tab of a headless browser, for as long as it is entered as a context.
 
     `problems` are the errors that the page had: of its script, of its Content-Security-Policy, of what it loaded.
+    `loaded` is what it asked for, but for what stands in the page itself.
     """
 
     def __init__(self, program: str, profile: Path) -> None:
         self.problems: list[str] = []
+        self.loaded: list[str] = []
         self._command = [
             program,
             *("--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
@@ -145,5 +147,9 @@ class Browser:
             self._is_loaded = True
         elif message.get("method") == "Runtime.exceptionThrown":
             self.problems.append(str(parameters["exceptionDetails"]))
+        elif message.get("method") == "Network.requestWillBeSent" and not parameters["request"]["url"].startswith(
+            "data:"
+        ):
+            self.loaded.append(parameters["request"]["url"])
         elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")

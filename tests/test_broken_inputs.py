@@ -131,7 +131,7 @@ CASES: dict[str, tuple[str, Callable[[], bytes], int, int | None, int, str]] = {
         "all 7",
     ),
     "half a mark": ("e.ndjson", lambda: b"\xef\xbb" + TEXT, 1, 999, 1, "invalid_utf8"),
-    "only carriage returns": ("e.ndjson", lambda: TEXT.replace(b"\n", b"\r"), 1, 0, 1, "more text follows the record"),
+    "only carriage returns": ("e.ndjson", lambda: TEXT.replace(b"\n", b"\r"), 1, 0, 1, "lines that end in CR"),
 }
 
 

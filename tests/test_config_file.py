@@ -135,7 +135,7 @@ def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(use
         ("no_gzip = true\nno-gzip = true", (), "no-gzip: stands there twice"),
         ("[prod]\nworkers = 1", (), "unknown table [prod]; a profile is written [profile.prod]"),
         ("[profiles.prod]\nworkers = 1", (), "did you mean 'profile'?"),
-        ("profile = 'prod'", (), "profile: must be tables, such as [profile.prod]"),
+        ("profile = 'prod'", (), "profile: name the tables of profiles, such as [profile.prod]"),
         ("[profile.other]\nworkers = ''", (), "profile other: workers: must be a whole number"),
         ("workers = 1\nregion = eu\n", (), "is no TOML: Invalid value (at line 2, column 10)"),
         ("a = " + "[" * 5000, (), "is no TOML"),

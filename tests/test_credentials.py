@@ -93,7 +93,7 @@ def test_a_variable_with_two_lines_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("MP_SECRET", f"{SECRET}\nmore")
     credentials, problems = gathered()
 
-    assert problems == ["MP_SECRET: it holds 2 lines; a secret has one"]
+    assert problems == ["MP_SECRET: it holds 2 lines; it must hold the secret and nothing else"]
     assert credentials.secret is None
 
 

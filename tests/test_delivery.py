@@ -152,7 +152,7 @@ def test_the_backoff_doubles_and_is_told() -> None:
     outcome, send, clock, told = run([reply(503)] * 7)
     assert clock.waits == [2, 4, 8, 16, 32, 60, 60]
     assert [(waiting.attempt, waiting.delay_s) for waiting in told] == list(enumerate(clock.waits, 1))
-    assert told[0] == Waiting(seq=1, attempt=1, reason="the server answers 503", delay_s=2)
+    assert told[0] == Waiting(seq=1, attempt=1, reason="the server answers 503", delay_s=2, answer="overloaded")
     assert (outcome.imported, outcome.requests, outcome.retries) == (4, 8, 7)
     assert len(set(send.bodies)) == 1
 

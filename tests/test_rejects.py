@@ -160,7 +160,7 @@ def test_a_file_that_is_removed_or_moved_away_is_written_again(
     assert path.read_bytes() == before + b"a\nb\n" + b"".join(more)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(caplog.messages) == 1
-    assert f"was {'moved away' if moved else 'removed'}; what it held is written again" in caplog.text
+    assert f"was {'moved' if moved else 'removed'}; it is written again" in caplog.text
 
 
 def test_a_file_that_is_cut_short_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +29,7 @@ from mpimport.report import (
 )
 from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
 
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
 
@@ -103,9 +107,23 @@ def test_json_lines_have_stable_keys_and_no_control_characters() -> None:
     out = io.StringIO()
     Lines(out, as_json=True).say(logging.WARNING, "bad \x1b[31m", seconds=3)
 
-    assert set(json.loads(out.getvalue())) == {"time", "level", "message", "seconds"}
+    assert set(json.loads(out.getvalue())) == {"ts", "level", "message", "seconds"}
     assert json.loads(out.getvalue())["level"] == "warning"
     assert "\x1b" not in out.getvalue()
+
+
+def test_progress_in_json_has_the_fields_that_the_readme_names() -> None:
+    out, time = io.StringIO(), Time()
+    lines = Lines(out, as_json=True, clock=time)
+    time.now = PLAIN_PERIOD_S
+    lines.tick(lambda: HALF)
+    table = README.partition("\n### Log lines\n")[2].partition("\n## ")[0]
+    named = {key for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+
+    found = json.loads(out.getvalue())
+    assert set(found) == named - {"summary", "exit_code"}
+    assert (found["read"], found["share"], found["events_per_s"], found["seconds_left"]) == (100_000, 0.5, 10_000, 10.0)
+    assert datetime.fromisoformat(found["ts"]).tzinfo is not None
 
 
 def test_no_progress_means_none() -> None:
@@ -213,8 +231,8 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"exit_code": 5}, "run the same command again"),
-        ({"exit_code": 130}, "run the same command again"),
+        ({"exit_code": 5, "stopped": "gave up"}, "run the same command again"),
+        ({"exit_code": 130, "stopped": "interrupted"}, "run the same command again"),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
         ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
     ],
@@ -225,6 +243,7 @@ def test_what_to_do_next(changes: dict[str, object], words: str) -> None:
 
 def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary()) == ()
+    assert next_steps(summary(exit_code=5)) == ()  # all is imported, a report could not be written
 
 
 def test_the_summary_is_coloured_on_a_terminal_only() -> None:

@@ -175,7 +175,7 @@ def test_what_the_system_refuses_breaks_the_stream_after_what_it_gave() -> None:
     for data in (b"abc", b"a", b"", gzip.compress(b"abc", mtime=0)[:-1]):
         got, problem = read_all(stream_of([data] if data else [], failure=OSError(5, "Input/output error")))
         assert got == (b"abc" if len(data) > 3 else data)
-        assert problem == f"BrokenInput: x: reading failed after byte {len(data)}: Input/output error"
+        assert problem == f"BrokenInput: x: reading failed after byte {len(data)}: Input/output error; check it"
 
 
 # --- what the first bytes say

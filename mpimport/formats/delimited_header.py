@@ -26,7 +26,7 @@ def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
         return
     empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
     if empty:
-        yield f"the header row names no column {', '.join(empty)}: give it a name, or remove it"
+        yield f"the header row names no column {', '.join(empty)}: name it, or remove it and any title above"
     places: dict[str, list[str]] = {}
     for column, name in enumerate(names, 1):
         places.setdefault(name, []).append(str(column))

@@ -171,6 +171,8 @@ class _Found:
             return _word_nul(number)
         if len(cells) > width:
             mend = "quote the cell that holds the separator"
+            if width == 1:
+                mend = "remove a title above the header, or name the separator (--delimiter)"
         elif len(cells) < width:
             mend = "is it cut short, or is a line break in a cell without quotes?"
         else:

@@ -39,7 +39,7 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         yield from cut_array(feed, 1, most)
         _check_end(feed)
     elif opening not in (b"[", b"{"):
-        raise feed.broken("is no JSON array or object: name the format of the file (--format)")
+        raise feed.broken("is no JSON array or object: give its --format, or remove what stands around the JSON")
     elif path:
         yield from _read_at(feed, path, stream, most)
     else:
@@ -71,7 +71,7 @@ def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | U
     walk = walks.Walk(feed, most, wanted=walks.name_items(found[0]) if found else None, take_first=True)
     yield from walk.records()
     if not walk.matched:
-        raise feed.broken("no array of objects is in it, and it is too long to be one event")
+        raise feed.broken("no array of objects is in it, and it is too long for one event: see --json-path")
     level = level if found else walk.level
     others = [path for path, depth in walk.arrays.items() if depth <= level]
     if others:

@@ -14,6 +14,7 @@ HEAD_BYTES = 64 * 1024
 _BY_NAME = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".tsv": "tsv"}
 _EVENT_KEY = re.compile(rb'\{\s*"(?:event|properties)"\s*:')
 _HOLDS_OBJECTS = re.compile(rb'"\s*:\s*\[\s*\{')
+_SCRIPT = re.compile(rb"[\w.$ ]+[=(]\s*[\[{]")  # var events = [..., callback({...
 _LINE_END = re.compile(rb"[\r\n]")
 
 
@@ -57,6 +58,8 @@ def _tell_objects(text: bytes, *, complete: bool) -> str:
 
 
 def _tell_columns(name: str, line: bytes) -> str:
+    if _SCRIPT.match(line):
+        raise UsageProblem(f"{name}: looks like a script: keep only the JSON in it, as a .json file")
     if b"\0" not in line:
         for separator, known in ((b"\t", "tsv"), (b",", "csv"), (b";", "csv")):
             if separator in line:

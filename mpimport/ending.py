@@ -1,0 +1,69 @@
+"""How the end of a run is told: its summary, or what there is where it has none: metrics, JSON log lines.
+
+Knows neither click nor what was to be imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from mpimport.account import Summary
+from mpimport.errors import MpimportError, Told, UsageProblem
+from mpimport.report import Lines, Report, draws_blocks, print_summary, say_summary, write
+from mpimport.summary_text import next_steps, summary_lines
+
+
+@contextmanager
+def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> Iterator[None]:
+    """Tell of what ends the block with an exception, and let it go on; said as JSON, it is said. Raises Told then."""
+    try:
+        yield
+    except Exception as error:
+        exit_code = error.exit_code if isinstance(error, MpimportError) else MpimportError.exit_code
+        if metrics is not None and metrics.endswith(".prom"):
+            from mpimport.metrics import fail  # noqa: PLC0415  60 ms
+
+            with suppress(OSError):  # whoever looks at them sees that they are old
+                fail(Path(metrics), exit_code)
+        if not as_json:
+            raise
+        lines = Lines(out, level=logging.ERROR, as_json=True)
+        for problem in _problems(error):
+            lines.say(logging.ERROR, problem, exit_code=exit_code)
+        raise Told(exit_code) from error
+
+
+def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json: bool, prints_json: bool) -> None:
+    """Tell a summary to people, or as log lines that are JSON, and on standard output to programs."""
+    report.close()
+    if lines_as_json:
+        say_summary(summary, report)
+    elif summary.exit_code or not quiet:
+        steps = next_steps(summary)
+        print_summary(
+            lambda most: summary_lines(summary, next_steps=steps, most_reasons=most),
+            sys.stderr,
+            exit_code=summary.exit_code,
+        )
+        if summary.audit is not None and summary.tells_audit:
+            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
+
+            lines = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
+            write(sys.stderr, "\n".join(["", *lines]) + "\n")
+    if prints_json:
+        write(sys.stdout, json.dumps(summary.as_json()) + "\n")
+
+
+def _problems(error: Exception) -> Sequence[str]:
+    if isinstance(error, UsageProblem):
+        return (*error.problems, "Nothing was sent.")
+    if isinstance(error, MpimportError):
+        return (str(error),)
+    return (f"this is a bug in mpimport; please report it: {''.join(traceback.format_exception(error))}",)

@@ -1,0 +1,49 @@
+"""The words for a file that cannot be read, and what was probably meant. Knows nothing of what is in files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+
+_NEAR = 0.75  # of difflib's ratio: `evnts.ndjson` is near to `events.ndjson`, `users.csv` is not
+_COMMANDS = re.compile("import|upload|send|load")  # of other tools
+_EXTENSIONS = (".ndjson", ".jsonl", ".json", ".csv", ".tsv")
+
+
+def word_unreadable(name: str, error: Exception) -> str:
+    """Say why a file that somebody named cannot be read, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file; {_mend_name(name)}"
+    if isinstance(error, PermissionError):
+        return f"{name}: permission denied; make it readable for this user"
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: is a directory; name its files: '{Path(name) / _usual_pattern(name)}'"
+    return f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}; check the file"
+
+
+def _mend_name(name: str) -> str:
+    path = Path(name)
+    if name.isdecimal():
+        return f"if it is the project's number, give --project-id {name}"
+    if _COMMANDS.fullmatch(name):
+        return "there are no commands, only files to import: leave it out"
+    if near := get_close_matches(path.name, _names(path.parent), n=1, cutoff=_NEAR):
+        return f"did you mean {path.parent / near[0]}?"
+    return "check the name and the working directory"
+
+
+def _usual_pattern(folder: str) -> str:
+    """Give a glob for the most frequent kind of files in a folder that events are read from."""
+    suffixes = Counter(Path(name.removesuffix(".gz")).suffix for name in _names(Path(folder)))
+    known = [suffix for suffix, _ in suffixes.most_common() if suffix in _EXTENSIONS]
+    return f"*{known[0] if known else '.ndjson'}"
+
+
+def _names(folder: Path) -> list[str]:
+    with suppress(OSError, ValueError):
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names alone
+    return []

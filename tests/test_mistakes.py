@@ -1,0 +1,145 @@
+"""The likeliest mistakes of somebody new: each ends with its exit code and one line that says what to do.
+
+In the process and without a network; of every row nothing is sent, and what was read is accounted for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from running import CREDENTIALS, assert_balanced, good_event, ndjson
+from scripted_server import Answer, ScriptedServer
+
+from mpimport import cli
+
+EVENTS = ndjson([good_event(n) for n in range(3)])
+HEADER = "event,time,distinct_id,amount\n"
+ROWS = "Buy,2024-06-01T12:00:00Z,u1,9.90\nBuy,2024-06-01T12:00:01Z,u2,1.20\nBuy,2024-06-01T12:00:02Z,u3,1\n"
+PAGE = "<!DOCTYPE html>\n<html><title>Log in</title></html>\n"
+SEGMENT = {"type": "track", "event": "Buy", "userId": "u1", "timestamp": "2024-06-01T12:00:00Z", "properties": {}}
+GA4 = {"event_name": "page_view", "event_timestamp": "1718000000123456", "user_pseudo_id": "1.2"}
+NOW_WRONG = {"event": "Buy", "properties": {"time": 4_000_000_000, "distinct_id": "u1"}}
+HEX = "0123456789abcdef0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What somebody has in the folder and types, how it ends, and words that one line on standard error holds."""
+
+    argv: str
+    code: int
+    words: Sequence[str]
+    files: Mapping[str, str | bytes] = field(default_factory=lambda: {"events.ndjson": EVENTS})
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def dry(name: str, content: str | bytes, code: int, *words: str, options: str = "") -> Mistake:
+    return Mistake(f"{name} --dry-run --json {options}", code, words, {name: content})
+
+
+MISTAKES = {
+    "nothing": Mistake("", 2, ["nothing to import", "mpimport --help"]),
+    "no credentials": Mistake("events.ndjson", 2, ["no credentials", "--username", "--dry-run or --sandbox"]),
+    "no user name": Mistake(
+        "events.ndjson", 2, ["--username NAME"], env={"MP_SECRET": "secret", "MP_PROJECT_ID": "12345"}
+    ),
+    "a project's address": Mistake(
+        "events.ndjson --project-id https://mixpanel.com/project/12345/view", 2, ["--project-id", "is it 12345?"],
+        env=CREDENTIALS,
+    ),
+    "a secret in quotes": Mistake("events.ndjson", 2, ["MP_SECRET", "in quotes"], env={"MP_SECRET": f"'{HEX}'"}),
+    "a secret with its name": Mistake(
+        "events.ndjson --secret-file key", 2, ["--secret-file key", "MP_SECRET= before the secret"],
+        {"events.ndjson": EVENTS, "key": "export MP_SECRET=x\n"},
+    ),
+    "a secret for a path": Mistake(f"events.ndjson --secret-file {HEX}", 2, ["--secret-file: takes the path"]),
+    "a typo": Mistake("evnts.ndjson --dry-run", 2, ["evnts.ndjson: no such file", "did you mean events.ndjson?"]),
+    "a command": Mistake("import events.ndjson --dry-run", 2, ["import: no such file", "no commands"]),
+    "a project as a file": Mistake("events.ndjson 12345 --dry-run", 2, ["--project-id 12345"]),
+    "a folder": Mistake("day --dry-run", 2, ["day: is a directory", "'day/*.csv'"], {"day/events.csv": HEADER}),
+    "semicolons": dry("e.csv", (HEADER + ROWS).replace(",", ";"), 2, "e.csv", "--delimiter ';'"),
+    "tabs": dry("e.csv", (HEADER + ROWS).replace(",", "\t"), 2, "e.csv", "--format tsv"),
+    "no header": dry("e.csv", ROWS * 2, 1, "all 5 events", "is there no header row?", "has: Buy, 2024"),
+    "a title": dry("e.csv", f"Report\n{HEADER}{ROWS}", 1, "all 4 records", "a title above the header"),
+    "latin-1": dry("e.csv", (HEADER + ROWS.replace("Buy", "K\u00e4ufe")).encode("latin-1"), 1, "all 3", "--encoding"),
+    "a workbook": dry("e.xlsx", b"PK\x03\x04" + bytes(99), 2, "e.xlsx", "save its sheet as CSV"),
+    "a page to log in": dry("e.json", PAGE, 2, "e.json: is a web page", "get the events anew"),
+    "a script": dry("e.js", "var events = [1, 2];", 2, "e.js: looks like a script"),
+    "laid out": dry(
+        "e.ndjson", json.dumps([good_event(1)], indent=2), 1, "records were rejected for one reason", "`jq -c . FILE`"
+    ),
+    "Python": dry("e.ndjson", f"{good_event(1)}\n{good_event(2)}\n", 1, "all 2", "double quotes only"),
+    "commas behind lines": dry("e.ndjson", EVENTS.replace(b"\n", b",\n"), 1, "all 3", "remove the comma behind"),
+    "old Mac": dry("e.ndjson", EVENTS.replace(b"\n", b"\r"), 1, "lines that end in CR"),
+    "dates of a spreadsheet": dry("e.csv", "event,time,distinct_id\nBuy,45444.5,u1\n", 1, "a date of a spreadsheet"),
+    "a day or a month": dry("e.csv", "event,time,distinct_id\nBuy,06/07/2024,u1\n", 1, "--time-format '%d/%m/%Y'"),
+    "Segment": dry("e.ndjson", ndjson([SEGMENT] * 2), 1, "all 2", "unknown_key: --drop NAME", "has: type, event"),
+    "GA4": dry(
+        "e.ndjson", ndjson([GA4] * 1000), 1, "all 1,000 events",
+        "--time-field event_timestamp --distinct-id-field user_pseudo_id", "has: event_name, event_timestamp",
+    ),
+    "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "all 2", "the clock of this machine"),
+    "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_with_a_line_that_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    mistake = MISTAKES[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for variable, value in mistake.env.items():
+        monkeypatch.setenv(variable, value)
+    for path, content in mistake.files.items():
+        file = tmp_path / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(SystemExit) as end:
+        cli.main(mistake.argv.split())
+
+    out, err = capsys.readouterr()
+    assert end.value.code == mistake.code
+    assert any(all(word in line for word in mistake.words) for line in _lines(err)), err
+    assert not [secret for secret in (HEX, *CREDENTIALS.values()) if len(secret) > 10 and secret in err]
+    if out:
+        assert_balanced(json.loads(out))
+
+
+def _lines(err: str) -> list[str]:
+    """Give the lines, those of the audit with what they go on in."""
+    return err.replace("\n        ", " ").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({**CREDENTIALS, "MP_SECRET": HEX}, ("looks like a project's token or secret", "--secret-file")),
+        ({"MP_TOKEN": "aB3dE6gH9kL2mN5pQ8rS1tU4vW7xY0zA"}, ("a token is 32 hexadecimal digits", "Access Keys")),
+    ],
+)
+def test_a_secret_of_the_wrong_kind_is_told_by_its_form(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    env: Mapping[str, str],
+    words: Sequence[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.ndjson").write_bytes(EVENTS)
+    for variable, value in env.items():
+        monkeypatch.setenv(variable, value)
+    refusal = Answer(401, b'{"code": 401, "error": "Invalid credentials", "status": "Unauthorized"}')
+    with ScriptedServer([refusal] * 3) as server, pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--url", server.url])
+
+    err = capsys.readouterr().err
+    assert end.value.code == 4
+    assert any(all(word in line for word in words) for line in err.splitlines())
+    assert not [value for value in env.values() if len(value) > 20 and value in err]
