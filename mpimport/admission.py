@@ -59,7 +59,7 @@ class Admission:
         self._queue: deque[tuple[threading.Event, Cost]] = deque()
 
     def enter(self, cost: Cost, patience_s: float = inf) -> Ticket | None:
-        """Wait until a request may be sent. None: not any more, or the gate opens later than in `patience_s`."""
+        """Wait until a request may be sent. None: not any more, or not within `patience_s`, pacing not counted."""
         turn = threading.Event()
         me = (turn, cost)
         began, paced_s = self._clock.now(), 0.0
@@ -70,14 +70,15 @@ class Admission:
                 with self._lock:
                     turn.clear()
                     now = self._clock.now()
-                    if self.halt.is_set() or self._gate_hold_s(now) > patience_s - (now - began - paced_s):
-                        return None
                     first = self._queue[0] is me
+                    left_s = patience_s - (now - began - paced_s)
+                    if self.halt.is_set() or self._gate_hold_s(now) > left_s or (left_s <= 0 and not first):
+                        return None
                     held_by, hold_s = self._hold(cost, now) if first else (None, inf)
                     if held_by == "":
                         return self._let_through(cost, now, paced_s)
                     paced = self._hold(self._queue[0][1], now)[0] == "rate limit"
-                self._clock.wait(hold_s, turn)
+                self._clock.wait(hold_s if first else min(hold_s, left_s), turn)
                 paced_s += self._clock.now() - now if paced else 0.0
         finally:
             with self._lock:

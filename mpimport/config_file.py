@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,14 @@ def _with_places(entries: Mapping[str, Any], keys: Mapping[str, Key], folder: Pa
     placed = dict(entries)
     for name, value in entries.items():
         if keys[name].path:
-            value = os.path.expanduser(value)  # noqa: PLW2901, PTH111  a Path would lose what a text says, such as "./"
-            placed[name] = os.path.join(folder, value) if name in READ_FILES and folder != Path() else value  # noqa: PTH118
+            place = partial(_place, folder=folder if name in READ_FILES else Path())
+            placed[name] = [place(path) for path in value] if isinstance(value, list) else place(value)
     return placed
+
+
+def _place(path: str, folder: Path) -> str:
+    path = os.path.expanduser(path)  # noqa: PTH111  a Path would lose what a text says, such as "./"
+    return path if folder == Path() else os.path.join(folder, path)  # noqa: PTH118
 
 
 def _unknown_profile(documents: list[_Document], places: tuple[Path, ...]) -> str:

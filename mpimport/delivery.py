@@ -75,6 +75,7 @@ class _Delivery:
         self.retries = 0
         self.fatal: str | None = None
         self.gave_up: str | None = None
+        self.trouble = ""  # the last failure
         self.patience = Patience(route.give_up_after_s)
         self.miscounts = 0  # in a row
         self.searching = False  # for the events that the server does not count
@@ -110,7 +111,7 @@ class _Delivery:
         if ticket is not None:
             self.patience.except_for(ticket.paced_s)
         elif not admission.halt.is_set():
-            self._give_up("all senders have to wait")
+            self._give_up()
         return ticket
 
     def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
@@ -180,14 +181,15 @@ class _Delivery:
         """Wait before the next attempt; False when there is to be none."""
         route, patience, now = self.route, self.patience, self.route.clock.now()
         patience.failed(now)
+        self.trouble = retry.reason
         delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
         if delay_s > patience.left_s(now):
-            self._give_up(f"the last time: {retry.reason}")
+            self._give_up()
             return False
         self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s, retry.answer))
         return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self) -> None:
         spent_s, times = self.patience.spent_s(self.route.clock.now()), self.patience.failures
         in_a_row = f"{times} times in a row" if times > 1 else "once"
-        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; {why}"
+        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; the last time: {self.trouble}"

@@ -213,6 +213,8 @@ def _keys(options: Mapping[str, click.Option]) -> dict[str, Key]:
 def _check_of(name: str, option: click.Option) -> Check:
     if option.is_flag:
         return toml_options.flag
+    if option.multiple:
+        return toml_options.texts
     if isinstance(option.type, click.Choice):
         return toml_options.one_of(*option.type.choices)
     if option.nargs == 2:

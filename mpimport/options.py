@@ -85,7 +85,7 @@ def complete_file(_context: click.Context, _parameter: click.Parameter, incomple
 
 def names_file(option: click.Option) -> bool:
     """Whether an option takes the path of a file."""
-    return option.metavar in {"PATH", "FILE"} and option.opts[0] not in INSIDE_A_DOCUMENT
+    return option.metavar in {"PATH", "FILE", "FILE.prom"} and option.opts[0] not in INSIDE_A_DOCUMENT
 
 
 def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:

@@ -143,6 +143,18 @@ def test_only_the_first_429_of_several_teaches_about_the_limit() -> None:
     assert admission.flow().share == share
 
 
+def test_who_has_failed_for_too_long_does_not_wait_for_those_before_it() -> None:
+    admission = Admission(concurrency=Concurrency(1))
+    assert admission.enter(ONE) is not None
+    waiting = entering(admission, 1, [])
+
+    assert admission.enter(ONE, patience_s=0.05) is None
+
+    admission.stop()
+    waiting[0].join(5)
+    assert not waiting[0].is_alive()
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.sampled_from(["taken", "throttled", "overloaded", "lost", "odd"]), min_size=1, max_size=60),

@@ -108,13 +108,19 @@ def test_a_mapping_file_comes_right_after_the_place_that_names_it(here: Path, us
 
 
 def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(user: Path) -> None:
-    write(user, "secret-file = 'secret'\nca-bundle = '~/ca.pem'\nrejected = 'r.ndjson'\njson-path = '~/a'")
+    write(
+        user,
+        "secret-file = 'secret'\nca-bundle = '~/ca.pem'\nrejected = 'r.ndjson'\njson-path = '~/a'\n"
+        "report = ['~/a.html', 'b.json']\nmetrics = '~/m.prom'",
+    )
     (user.parent / "secret").write_text("s")
     found = values()
 
     assert found["secret_file"] == str(user.parent / "secret")
     assert found["ca_bundle"] == str(Path("~/ca.pem").expanduser())
     assert (found["rejected"], found["json_path"]) == ("r.ndjson", "~/a")
+    assert found["report"] == (str(Path("~/a.html").expanduser()), "b.json")
+    assert found["metrics"] == str(Path("~/m.prom").expanduser())
 
 
 @pytest.mark.parametrize(
