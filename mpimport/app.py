@@ -30,6 +30,7 @@ from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.private_files import open_private
+from mpimport.recognise import load
 from mpimport.report import Report
 from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
@@ -180,6 +181,7 @@ def import_inputs(
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
                     history=endpoint.history,
                     sent_with=auth.sent_with,
+                    recogniser=load(),
                 ),
                 settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper),
                 senders=senders,
