@@ -31,6 +31,9 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])'); \
+	if command -v cc > /dev/null && [ -e "$$include/Python.h" ]; then \
+	  cc -std=c11 -O2 -Wall -Wextra -Werror -I"$$include" -c -o /dev/null mpimport/_recognise.c; fi
 	$(BIN)/python .ci/audit.py --lenient
 
 audit: $(READY) ## Ask for known vulnerabilities of the dependencies

@@ -102,7 +102,7 @@ static int is_continuation(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
-static Bytes skip_space(Bytes at) /* line breaks are not passed over: `quick` writes such an event again */
+static Bytes skip_space(Bytes at) /* line breaks are not passed over: with one in it, an event is written again */
 {
     while (*at == ' ' || *at == '\t')
         at++;
@@ -134,7 +134,8 @@ static int find_word(const Word *words, uint32_t hashed, Bytes text, size_t size
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define FIRST_BYTE(marks) (__builtin_ctzll(marks) / 8)
 #elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_ARM64))
-static int FIRST_BYTE(uint64_t marks)
+#define FIRST_BYTE(marks) first_byte(marks)
+static int first_byte(uint64_t marks)
 {
     unsigned long bit;
     _BitScanForward64(&bit, marks);

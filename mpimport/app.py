@@ -30,7 +30,7 @@ from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.private_files import open_private
-from mpimport.recognise import load
+from mpimport.recognise import IN_C, load
 from mpimport.report import Report
 from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
@@ -230,6 +230,7 @@ def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[I
     """Say before the first request where it goes, and warn of what a secret is told to everybody."""
     report.say(logging.DEBUG, f"into {describe(settings, place, auth)} as {auth.kind}")
     report.say(logging.DEBUG, f"from {', '.join(source.name for source in inputs)}")
+    report.say(logging.DEBUG, f"events that are right are recognised in {'C' if IN_C else 'Python'}")
     if place.url.startswith("http:") and not is_loopback(place.url) and not settings.run.dry_run:
         report.say(logging.WARNING, f"{place.url} is not encrypted: secret and events can be read on their way")
 
