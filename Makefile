@@ -59,7 +59,7 @@ soak: $(READY) ## Kill imports at random instants, and check that nothing is los
 check: lint test ## What CI runs: lint, then test
 
 build: $(READY) ## Build the wheel and the source archive
-	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --config-setting=--build-option=--py-limited-api=cp310 --outdir dist .
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .strangers .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

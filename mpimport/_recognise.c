@@ -293,6 +293,16 @@ static int scan_word(Scan *scan, const char *word)
     return 1;
 }
 
+/* Pass over a comma or a colon, and what space there is around it. */
+static int scan_mark(Scan *scan, char mark)
+{
+    Bytes at = skip_space(scan->at);
+    if (*at != (unsigned char)mark)
+        return 0;
+    scan->at = skip_space(at + 1);
+    return 1;
+}
+
 static int scan_object(Scan *scan, int depth, int is_properties);
 static int scan_list(Scan *scan, int depth, int lists);
 
@@ -334,9 +344,8 @@ static int scan_list(Scan *scan, int depth, int lists)
             scan->at++;
             return 1;
         }
-        if (*scan->at != ',')
+        if (!scan_mark(scan, ','))
             return 0;
-        scan->at = skip_space(scan->at + 1);
     }
     return 0;
 }
@@ -423,11 +432,7 @@ static int scan_name(Scan *scan, size_t first, Text *name, uint32_t *hashed)
     if (is_repeated(scan, first, *hashed)) /* `duplicate_key` */
         return 0;
     scan->hashes[scan->open++] = *hashed;
-    scan->at = skip_space(scan->at);
-    if (*scan->at != ':')
-        return 0;
-    scan->at = skip_space(scan->at + 1);
-    return 1;
+    return scan_mark(scan, ':');
 }
 
 /* Pass over an object whose values may hold `depth` levels of objects (`object_too_wide`, `too_many_properties`). */
@@ -452,9 +457,8 @@ static int scan_object(Scan *scan, int depth, int is_properties)
             scan->at++;
             return 1;
         }
-        if (*scan->at != ',')
+        if (!scan_mark(scan, ','))
             return 0;
-        scan->at = skip_space(scan->at + 1);
     }
     return 0;
 }
@@ -465,13 +469,7 @@ static int scan_object(Scan *scan, int depth, int is_properties)
 static int scan_event_name(Scan *scan)
 {
     Text name;
-    if (!scan_word(scan, "\"event\""))
-        return 0;
-    scan->at = skip_space(scan->at);
-    if (*scan->at != ':')
-        return 0;
-    scan->at = skip_space(scan->at + 1);
-    return scan_string(scan, &name) && name.size;
+    return scan_word(scan, "\"event\"") && scan_mark(scan, ':') && scan_string(scan, &name) && name.size;
 }
 
 /* Pass over "properties" and their object; what an event must have is there (`time_missing`, `distinct_id_missing`;
@@ -479,13 +477,7 @@ static int scan_event_name(Scan *scan)
 static int scan_properties(Scan *scan)
 {
     const int needed = 1 << TIME | 1 << DISTINCT_ID | 1 << INSERT_ID;
-    if (!scan_word(scan, "\"properties\""))
-        return 0;
-    scan->at = skip_space(scan->at);
-    if (*scan->at != ':')
-        return 0;
-    scan->at = skip_space(scan->at + 1);
-    if (*scan->at != '{')
+    if (!scan_word(scan, "\"properties\"") || !scan_mark(scan, ':') || *scan->at != '{')
         return 0;
     scan->first_property = scan->at + 1;
     scan->open = 0;
@@ -503,13 +495,8 @@ static int scan_event(Scan *scan, int *is_last)
         return 0;
     scan->at = skip_space(scan->at + 1);
     *is_last = scan->at[0] == '"' && scan->at[1] == 'e'; /* the properties come last */
-    if (!(*is_last ? scan_event_name(scan) : scan_properties(scan)))
-        return 0;
-    scan->at = skip_space(scan->at);
-    if (*scan->at != ',')
-        return 0;
-    scan->at = skip_space(scan->at + 1);
-    if (!(*is_last ? scan_properties(scan) : scan_event_name(scan)))
+    if (!(*is_last ? scan_event_name(scan) : scan_properties(scan)) || !scan_mark(scan, ',') ||
+        !(*is_last ? scan_properties(scan) : scan_event_name(scan)))
         return 0;
     scan->at = skip_space(scan->at);
     return *scan->at++ == '}';
