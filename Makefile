@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml mpimport/_recognise.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
@@ -31,6 +31,9 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])'); \
+	if command -v cc > /dev/null && [ -e "$$include/Python.h" ]; then \
+	  cc -std=c11 -O2 -Wall -Wextra -Werror -I"$$include" -c -o /dev/null mpimport/_recognise.c; fi
 	$(BIN)/python .ci/audit.py --lenient
 
 audit: $(READY) ## Ask for known vulnerabilities of the dependencies
@@ -62,8 +65,9 @@ man: $(READY) ## Write the manual page from the options
 	$(BIN)/python -m mpimport.manual > mpimport/mpimport.1
 
 build: $(READY) ## Build the wheel and the source archive
-	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --config-setting=--build-option=--py-limited-api=cp310 --outdir dist .
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .strangers .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f mpimport/_recognise.*.so mpimport/_recognise.*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

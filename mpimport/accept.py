@@ -21,7 +21,7 @@ from mpimport.records import RawRecord
 MAX_ADDED = 3  # `$insert_id`, `ip` and `token` may be put in after the typed decode has counted
 LIST_NESTING = 2  # lists within lists that the schema knows; deeper ones are legal and take the slow way
 
-_REFUSED = frozenset({*RESERVED, IGNORE})
+REFUSED = frozenset({*RESERVED, IGNORE})
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 64
 _NO_MARKS = bytes(set(range(256)) - set(b'":ps\n'))
@@ -76,7 +76,7 @@ class Names:
 
     def learn(self, properties: dict[str, Any]) -> bool:
         """Look at the names themselves: none too long, reserved, or one that makes the API drop the event."""
-        if not _REFUSED.isdisjoint(properties) or max(map(len, properties)) > MAX_TEXT:
+        if not REFUSED.isdisjoint(properties) or max(map(len, properties)) > MAX_TEXT:
             return False
         if len(self._known) > _MOST_KNOWN:  # names made of data, which do not come again
             self._known.clear()

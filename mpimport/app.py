@@ -30,6 +30,7 @@ from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.private_files import open_private
+from mpimport.recognise import IN_C, load
 from mpimport.report import Report
 from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
@@ -183,6 +184,7 @@ def import_inputs(
                     shaping=shaping_of(settings.map, keeps_misfits=settings.read.misfit == "text"),
                     history=endpoint.history,
                     sent_with=auth.sent_with,
+                    recogniser=load(),
                 ),
                 settler=Settler(rejected_paths(settings.run.rejected), _keeps(inputs), audit, keeper, telling.census),
                 senders=senders,
@@ -231,6 +233,7 @@ def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[I
     """Say before the first request where it goes, and warn of what a secret is told to everybody."""
     report.say(logging.DEBUG, f"into {describe(settings, place, auth)} as {auth.kind}")
     report.say(logging.DEBUG, f"from {', '.join(source.name for source in inputs)}")
+    report.say(logging.DEBUG, f"events that are right are recognised in {'C' if IN_C else 'Python'}")
     if place.url.startswith("http:") and not is_loopback(place.url) and not settings.run.dry_run:
         report.say(logging.WARNING, f"{place.url} is not encrypted: use https://, or the secret can be read on its way")
 

@@ -1,8 +1,7 @@
 """Blocks of records in, full batches out: the loop that every event passes through.
 
-The first loop of `_swallow` is the only code that runs for each clean event, two hundred thousand times a
-second: one typed decode in C, a handful of look-ups, one append. A record that it does not recognise goes
-to `examine`. Knows neither files nor the network.
+`quick` takes what is right, most of it many events at a time; each other record goes to `examine`. Knows neither files
+nor the network.
 """
 
 from __future__ import annotations
@@ -10,38 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from itertools import islice, repeat
-from math import ceil
-from typing import Any
 
-import msgspec
-
-from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_names, with_properties
 from mpimport.batch import Draft
-from mpimport.examine import ADDED, Bad, examine, find_duplicates, one_line
-from mpimport.limits import (
-    ALL_HISTORY,
-    DISALLOWED_IDS,
-    FUTURE_S,
-    INSERT_ID,
-    MAX_NESTED_BYTES,
-    History,
-)
-from mpimport.mapping import ALIASES
-from mpimport.normalise import DEFAULT, LOOKALIKES, Shaping, insert_id_of
+from mpimport.examine import ADDED, Bad, examine
+from mpimport.limits import ALL_HISTORY, FUTURE_S, History
+from mpimport.normalise import DEFAULT, Shaping
 from mpimport.prepare import Preparing
+from mpimport.quick import ROOM, Quick
+from mpimport.recognise import Recogniser
 from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
 from mpimport.validate import Limits
-
-_NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
-_SUSPECT_IDS = DISALLOWED_IDS | LOOKALIKES
-_ENDING = b"}}\n"
-_ENDING_WITH_IP = b"," + ADDED["ip"] + _ENDING
-_SMALL = MAX_NESTED_BYTES // 2  # surely no list or object in it is too large, however its numbers are spelt
-_ROOM = MAX_NESTED_BYTES + 128  # no event that the quick loop takes is longer, with what is spliced in
-_LACKING = {"$insert_id", *ALIASES["$insert_id"]}  # an id that is null, or may go by another name
-_NO_IP = (None, "")
-_is_insert_id = INSERT_ID.fullmatch
 
 
 class Intake:
@@ -57,10 +34,12 @@ class Intake:
         shaping: Shaping = DEFAULT,
         history: History = ALL_HISTORY,
         sent_with: Mapping[str, int] | None = None,
+        recogniser: Recogniser | None = None,
     ) -> None:
         """Take the limits of one request, whether `ip` is left out, and what the user said about fields.
 
-        `history` is how far back events are taken, `sent_with` as in `Limits`.
+        `history` is how far back events are taken, `sent_with` as in `Limits`. Without a
+        `recogniser` all is done in Python.
         """
         self.draft = Draft(max_events, max_bytes)
         self.read = 0
@@ -74,7 +53,7 @@ class Intake:
         self._clock = clock
         self._history = history
         self._sent_with = sent_with or {}
-        self._names = Names()
+        self._quick = Quick(recogniser)
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -92,13 +71,13 @@ class Intake:
             return
         limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
-        records = with_names(block.records) if prepared is None else zip(prepared, repeat(0))
-        tidy = prepared is not None or (isinstance(block.records, BytesIO) and b"\r" not in block.records.getvalue())
+        quick = self._quick
+        way = quick.through(block.records, limits) if prepared is None else quick.through_prepared(prepared, limits)
         number = block.first
         while True:
             draft = self.draft
-            room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // _ROOM)
-            taken, record = self._swallow(records, max(room, 0), limits, tidy=tidy)
+            room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // ROOM)
+            taken, record = way.take(draft, max(room, 0))
             if taken:
                 draft.add_run(source, number, taken)
                 self.read += taken
@@ -106,10 +85,10 @@ class Intake:
             if draft.full:
                 self._stand(number, block)
                 yield self._seal()
-            if record is None and taken == room > 0:
+            if record is None and taken:
                 continue
             if record is None:
-                record = next(records, (None,))[0]
+                record = way.next()
                 if record is None:
                     self.draft.mends.update(self._preparing.mends)
                     self._preparing.mends.clear()
@@ -150,61 +129,6 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _swallow(
-        self, records: Iterator[tuple[Any, int]], room: int, limits: Limits, *, tidy: bool = False
-    ) -> tuple[int, RawRecord | None]:
-        """Append events that are right, at most `room`; stop at the first record that may not be.
-
-        With each record comes the number of names in it, or more; 0 when none stands twice in an object. `tidy`:
-        none of them holds a carriage return.
-        A mapping is a TypeError to the decoder, and goes the slow way with everything else.
-        """
-        lines = self.draft.lines
-        newest_s = int(limits.newest_s)
-        newest_ms = newest_s * 1000
-        oldest_s = ceil(limits.oldest_s)
-        oldest_ms = oldest_s * 1000
-        add_ip = bool(limits.added)
-        know = self._names.know
-        taken = 0
-        for record, names in islice(records, room):
-            try:
-                event = decode_typed(record)
-                properties = event.properties
-                time = properties["time"]
-                distinct_id = properties["distinct_id"]
-                insert_id = properties.get("$insert_id")
-                if (
-                    not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
-                    or time.__class__ is not int
-                    or distinct_id.__class__ is not str
-                    or distinct_id in _SUSPECT_IDS
-                    or insert_id in _SUSPECT_IDS
-                    or (not _is_insert_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
-                    or not (know(properties) or self._names.learn(properties))
-                    or (len(record) > _SMALL and _may_outgrow(record))
-                    or (names and names - 2 != len(properties) and _repeats(record, names - 2, properties))
-                ):
-                    return taken, record
-            except _NOT_QUICK:
-                return taken, record
-            ip_is_missing = add_ip and "ip" not in properties
-            if add_ip and not ip_is_missing and properties["ip"] in _NO_IP:
-                return taken, record
-            body = record.removesuffix(_ENDING)
-            if body is not record and insert_id is not None and (tidy or b"\r" not in record):
-                lines += body
-                lines += _ENDING_WITH_IP if ip_is_missing else _ENDING
-            else:
-                text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
-                if text is None:
-                    return taken, record
-                lines += text
-                if insert_id is None:
-                    self.draft.mends["insert_id_made"] += 1
-            taken += 1
-        return taken, None
-
     def _take_slowly(
         self, source: str, number: int, record: RawRecord, limits: Limits, block: Block
     ) -> Iterator[Batch]:
@@ -228,27 +152,3 @@ class Intake:
         if draft.full:
             self._stand(number + 1, block)
             yield self._seal()
-
-
-def _may_outgrow(record: bytes) -> bool:
-    """Tell whether a list or object may be too large as `validate` measures it: 1e-6 as 0.000001, 4 bytes more."""
-    return len(record) + 4 * (record.count(b"e") + record.count(b"E")) > MAX_NESTED_BYTES
-
-
-def _repeats(record: bytes, names: int, properties: dict[str, Any]) -> bool:
-    """Tell whether a name stands twice in an object, once the outermost ones did not account for all `names`."""
-    counted = count_names(properties)
-    return counted != names and counted != count_colons(record) - 2 and bool(find_duplicates(record))
-
-
-def _spelt_out(event: Typed, record: bytes, ip_is_missing: bool, *, made: bool) -> bytes | None:
-    """Write an event that lacks its `$insert_id`, or whose bytes end in an unusual way, as one line."""
-    members = []
-    if made:
-        members.append(b'"$insert_id":"%b"' % insert_id_of(event.event, event.properties).encode())
-    if ip_is_missing:
-        members.append(ADDED["ip"])
-    text: bytes | None = one_line(record.strip())
-    if members and text is not None:
-        text = with_properties(text, b",".join(members))
-    return None if text is None else text + b"\n"

@@ -32,7 +32,9 @@ def read(
 
 
 def read_stream(stream: ByteStream, *, path: str | None = None, most: int = MOST) -> tuple[list[Found], str]:
-    return collect(FORMATS["json"].read(stream, ReadOptions(path, most)))
+    found, problem = collect(FORMATS["json"].read(stream, ReadOptions(path, most)))
+    in_lines = [(n, item.removesuffix(b"\n") if isinstance(item, bytes) else item) for n, item in found]
+    return in_lines, problem
 
 
 def values(found: list[Found]) -> list[object]:

@@ -34,7 +34,7 @@ def swallow(record: bytes, limits: Limits = LIMITS) -> tuple[bytes | None, Count
     """Give what the quick loop makes of a record, None when it leaves it to the slow way; and the mends."""
     intake = Intake(max_events=2, max_bytes=10_000_000, geolocate=False, clock=lambda: NOW)
     [names, *_] = names_by_line(record.replace(b"\n", b" "))
-    taken, _ = intake._swallow(iter([(record, names)]), 1, limits)
+    taken, _ = intake._quick.swallow(iter([(record, names)]), intake.draft, 1, limits)
     return (bytes(intake.draft.lines) if taken else None), intake.draft.mends
 
 

@@ -24,6 +24,7 @@ from mpimport.normalise import Shaping
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
+from mpimport.recognise import load
 from mpimport.records import Batch, Flow, Outcome, Reason, Refusal, Waiting
 from mpimport.rejects import unwrap
 from mpimport.settings import MapSettings
@@ -146,7 +147,14 @@ def _run(given: Input, folder: Path, interrupt: Interrupt, shaping: Shaping, fat
     summary = run(
         Plan(
             inputs=[given],
-            intake=Intake(max_events=7, max_bytes=4000, geolocate=False, clock=lambda: NOW_S, shaping=shaping),
+            intake=Intake(
+                max_events=7,
+                max_bytes=4000,
+                geolocate=False,
+                clock=lambda: NOW_S,
+                shaping=shaping,
+                recogniser=load(),
+            ),
             settler=Settler(rejected_paths(str(rejected)), lambda _: not given.resumable),
             senders=Taker(fates),
             workers=1,

@@ -99,6 +99,7 @@ def run(figures: Sequence[Figure], given: argparse.Namespace) -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "in_c": _is_in_c(),
         "events": given.events,
         "runs": given.runs,
         "missing": missing,
@@ -112,6 +113,13 @@ def _tell(text: str) -> None:
         print(f"\r{text:40}\r", end="", file=sys.stderr, flush=True)
 
 
+def _is_in_c() -> bool:
+    """Whether the checkout that is measured has its recogniser in C."""
+    asked = [sys.executable, "-c", "from mpimport.recognise import IN_C; print(IN_C)"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip() == "True"
+
+
 def _commit() -> str:
     done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
     return done.stdout.strip()
@@ -120,7 +128,8 @@ def _commit() -> str:
 def report(result: dict[str, Any]) -> list[str]:
     """Word what was measured: every case, then the table."""
     count = result["events"]
-    lines = [f"{count:,} events, medians of {result['runs']} runs; CPU: user and system time of the process alone", ""]
+    lines = [f"{count:,} events, medians of {result['runs']} runs; CPU: user and system time of the process alone"]
+    lines += ["events are recognised in C" if result["in_c"] else "events are checked in Python alone", ""]
     lines.append(f"{'':24}{'CPU s':>9}{'us/event':>10}{'wall s':>9}{'peak MB':>9}{'to the other':>14}")
     for name, run in result["medians"].items():
         old = result["medians"].get(name + OLD)
