@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from manual import MANUAL
 
 from mpimport.account import ReasonCount, Tally
 from mpimport.audit import AuditReport, HotShard, Personal, PropertyUse
 from mpimport.audit_text import HINTS, WIDTH, audit_lines
 from mpimport.sketches import Place
 
-README = Path(__file__).parent.parent / "README.md"
 NOTHING = AuditReport(
     events=0, event_names={}, distinct_event_names=0, other_events=0, too_many_event_names=False,
     properties=(), distinct_properties=0, other_properties=0, first_time=None, last_time=None,
@@ -134,7 +133,7 @@ def test_rejects_come_with_an_example_and_a_hint() -> None:
 
 
 def test_every_code_of_the_readme_has_a_hint() -> None:
-    rules = README.read_text(encoding="utf-8").partition("| code | when |")[2].partition("\n\n")[0]
+    rules = MANUAL.partition("| code | when |")[2].partition("\n\n")[0]
     codes = {code for row in rules.splitlines()[2:] for code in re.findall(r"`([a-z_0-9]+)`", row.split("|")[1])}
 
     assert len(codes) > 30

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 import pytest
+from manual import MANUAL
 from running import good_event, write_ndjson
 
 from mpimport import cli, given
 from mpimport.given import Given, bring_together
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes and owners of this kind")
 
 
@@ -310,7 +310,7 @@ def test_no_file_that_says_how_to_run_is_written_to(here: Path, capsys: pytest.C
 
 
 def test_the_example_of_the_readme_is_one(here: Path) -> None:
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", MANUAL, flags=re.MULTILINE | re.DOTALL)
     write(here, example)
     found = values("--profile", "eu")
 

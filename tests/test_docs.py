@@ -1,4 +1,4 @@
-"""The README says what the program does: its options, codes, keys, modules, files and commands are checked."""
+"""The README and the guides say what the program does: its options, codes, keys, modules, files and commands are checked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 import pytest
+from manual import GUIDES, MANUAL, ROOT, section
 from running import environment
 
 import mpimport
@@ -28,21 +29,12 @@ from mpimport.mends import MENDS
 from mpimport.rejects import unwrap
 from mpimport.sandbox.cli import main as sandbox_command
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mpimport"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+PROSE = re.sub(r"^```.*?^```$", "", MANUAL, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = {"mpimport": command, "mpimport-sandbox": sandbox_command}
 SIGNALS = {130, 143}
 NO_DEFAULT = "\N{EN DASH}"
 ENDS_A_COMMAND = re.compile(r"[|&;<>]+")
-
-
-def section(title: str) -> str:
-    """Give the text of a section, up to the next of any level."""
-    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", README, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"the README has no section {title!r}"
-    return found[1]
 
 
 def rows(text: str) -> list[list[str]]:
@@ -60,12 +52,12 @@ def quoted(text: str) -> list[str]:
 
 def blocks(language: str) -> list[str]:
     """Give the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", MANUAL, flags=re.MULTILINE | re.DOTALL)
 
 
 def option_rows(program: str) -> dict[str, list[str]]:
     """Give the rows of a program's option tables by each name of the option that they are about."""
-    found = re.search(rf"<!-- options: {program} -->(.*?)<!-- options: end -->", README, flags=re.DOTALL)
+    found = re.search(rf"<!-- options: {program} -->(.*?)<!-- options: end -->", MANUAL, flags=re.DOTALL)
     assert found, program
     return {name.split()[0]: row for row in rows(found[1]) for name in quoted(row[0])}
 
@@ -77,7 +69,7 @@ def options_of(program: str) -> list[click.Option]:
 
 
 def default_of(option: click.Option, program: str) -> str | None:
-    """Write a default as the README does; None where it is for the README to say."""
+    """Write a default as the MANUAL does; None where it is for the MANUAL to say."""
     value = option.get_default(click.Context(COMMANDS[program]))
     if option.is_flag and not option.secondary_opts:
         return "off"
@@ -89,7 +81,7 @@ def default_of(option: click.Option, program: str) -> str | None:
 
 
 def default_by_endpoint() -> dict[str, str]:
-    """Write the defaults that depend on the endpoint as the README and the help do."""
+    """Write the defaults that depend on the endpoint as the MANUAL and the help do."""
     rows = ENDPOINTS.values()
     values: dict[str, list[object]] = {
         "--batch-size": [row.max_events for row in rows],
@@ -155,7 +147,7 @@ def test_no_variable_is_named_that_is_not_read() -> None:
     for option in options_of("mpimport"):
         there |= {option.envvar} if isinstance(option.envvar, str) else set(option.envvar or ())
 
-    assert set(re.findall(r"\bMP(?:IMPORT)?_[A-Z_]+\b", README)) <= there
+    assert set(re.findall(r"\bMP(?:IMPORT)?_[A-Z_]+\b", MANUAL)) <= there
 
 
 # Tables.
@@ -195,7 +187,7 @@ def test_every_reason_for_a_reject_is_in_the_table_and_no_other() -> None:
 
 def test_every_format_and_endpoint_is_named() -> None:
     assert [quoted(row[0])[0] for row in rows(section("Sources and formats"))] == list(FORMATS)
-    assert all(f"`--endpoint {name}" in README for name in ENDPOINTS)
+    assert all(f"`--endpoint {name}" in MANUAL for name in ENDPOINTS)
 
 
 def test_the_map_names_every_module_and_no_other() -> None:
@@ -220,18 +212,20 @@ def test_every_argument_of_the_library_is_named() -> None:
 # Files, links and the changelog.
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
-def test_every_link_leads_somewhere(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
+def slugs(text: str) -> set[str]:
+    """Give what the headings of a text are linked by."""
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("place", [ROOT / "README.md", ROOT / "CHANGELOG.md", *GUIDES], ids=lambda path: path.name)
+def test_every_link_leads_somewhere(place: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", place.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            path, _, heading = target.partition("#")
+            there = place.parent / path if path else place
+            assert there.exists(), target
+            assert not heading or heading in slugs(there.read_text(encoding="utf-8")), target
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -247,7 +241,7 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 def test_every_test_that_is_named_exists() -> None:
-    named = set(re.findall(r"`(test_\w+)`", README))
+    named = set(re.findall(r"`(test_\w+)`", MANUAL))
     there = {
         name
         for path in (ROOT / "tests").glob("test_*.py")
@@ -337,7 +331,7 @@ def test_the_code_runs_and_prints_what_is_said(
 
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 
-    assert f"This prints `{capsys.readouterr().out.strip()}`" in README
+    assert f"This prints `{capsys.readouterr().out.strip()}`" in MANUAL
 
 
 def test_the_json_is_json_and_the_envelope_is_one() -> None:
@@ -349,5 +343,5 @@ def test_the_json_is_json_and_the_envelope_is_one() -> None:
 
 
 def test_no_place_of_some_machine_is_named() -> None:
-    assert not re.search(r"/(?:home|Users|root|work|tmp)/", README)
-    assert os.fspath(ROOT) not in README
+    assert not re.search(r"/(?:home|Users|root|work|tmp)/", MANUAL)
+    assert os.fspath(ROOT) not in MANUAL

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from manual import section
 from prometheus_client.parser import text_string_to_metric_families
 from running import CREDENTIALS, good_event, write_ndjson
-from test_run_report import README, run
+from test_run_report import run
 
 from mpimport import metrics
 from mpimport.account import Summary, Tally
@@ -89,7 +90,7 @@ def test_every_metric_is_in_the_readme_and_no_other(tmp_path: Path) -> None:
     metrics.end(path, ended())
     families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
     there = {sample.name for family in families for sample in family.samples}
-    table = README.partition("\n### Metrics\n")[2].partition("\n### ")[0]
+    table = section("Metrics")
 
     assert {word for word in table.replace("`", " ").split() if word.startswith("mpimport_")} == there
 

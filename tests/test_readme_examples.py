@@ -1,4 +1,4 @@
-"""The before/after examples of the README are run: what they show is what arrives.
+"""The before/after examples of the README and the guides are run: what they show is what arrives.
 
 An example is a fenced block `shell-session`. Before any command stand files, each as `$ cat NAME` and its
 text. Then come commands, `$ mpimport ...`, and under each what it leads to:
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from manual import MANUAL
 
 from mpimport.audit import AuditReport
 from mpimport.cli import command, main
@@ -31,7 +32,6 @@ from mpimport.mapping import ALIASES
 from mpimport.mapping_file import KEYS
 from mpimport.sandbox import Sandbox
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 CODES = {"rejected: ": 1, "refused: ": 2}
 
 
@@ -52,7 +52,7 @@ class Example:
 
 def examples() -> Iterator[Example]:
     """Find all examples."""
-    for found in re.findall(r"^```shell-session\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL):
+    for found in re.findall(r"^```shell-session\n(.*?)^```$", MANUAL, flags=re.MULTILINE | re.DOTALL):
         block = re.sub(r"(\w)\{(\d+)\}", lambda times: times[1] * int(times[2]), found)
         files: dict[str, str] = {}
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -123,13 +123,13 @@ def test_every_option_about_events_has_an_example() -> None:
 
 
 def test_every_alias_is_in_the_table() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \| ((?:`\w+`,? ?)+) \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| ((?:`\w+`,? ?)+) \|$", MANUAL, flags=re.MULTILINE)
 
     assert {target: tuple(re.findall(r"\w+", names)) for target, names in rows if target in ALIASES} == ALIASES
 
 
 def test_every_key_of_the_audit_is_in_the_table() -> None:
-    table = README.partition("`--audit FILE.json` writes")[2].partition("\n## ")[0]
+    table = MANUAL.partition("`--audit FILE.json` writes")[2].partition("\n## ")[0]
     keys = [
         key for cell in re.findall(r"^\| (`.+?) \| ", table, flags=re.MULTILINE) for key in re.findall(r"\w+", cell)
     ]

@@ -8,10 +8,10 @@ import logging
 import re
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from manual import section
 from rich.console import Console
 
 from mpimport.account import ReasonCount, Summary, Tally
@@ -29,7 +29,6 @@ from mpimport.report import (
 )
 from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
 
@@ -117,7 +116,7 @@ def test_progress_in_json_has_the_fields_that_the_readme_names() -> None:
     lines = Lines(out, as_json=True, clock=time)
     time.now = PLAIN_PERIOD_S
     lines.tick(lambda: HALF)
-    table = README.partition("\n### Log lines\n")[2].partition("\n## ")[0]
+    table = section("Log lines")
     named = {key for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
 
     found = json.loads(out.getvalue())

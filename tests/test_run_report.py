@@ -18,6 +18,7 @@ import pytest
 from browser import Browser, find_browser
 from hypothesis import given
 from hypothesis import strategies as st
+from manual import section
 from running import CREDENTIALS, QUICK_BACKOFF, finish, good_event, ndjson, start, write_ndjson
 
 from mpimport.account import Summary, Tally
@@ -35,7 +36,6 @@ from mpimport.sandbox import Sandbox, SandboxConfig
 from mpimport.settings import RunSettings
 from mpimport.telling import Telling
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 NOTHING = Progress(0, None, 0, 0, 0, 0, 0.0)
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 TURNED = "حدث \u202e\x1b[2J"
@@ -185,7 +185,7 @@ def report(tally: Tally | None = None, census: Census | None = None, **changes: 
 
 
 def test_the_keys_are_those_that_the_readme_names() -> None:
-    table = README.partition("\n### A run's report\n")[2].partition("\n### ")[0]
+    table = section("A run's report")
     named = [key for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)]
 
     assert list(report()) == [*summary(Tally()).as_json(), *named]

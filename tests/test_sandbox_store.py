@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from manual import MANUAL
 from test_sandbox import NOW_S, config, event, fetch, ndjson, numbered, post
 from test_sandbox_cli import send, started
 from test_sandbox_engage import engage, update
@@ -25,8 +26,6 @@ from test_sandbox_track import recent, track
 from mpimport.sandbox import Sandbox, cli
 from mpimport.sandbox.database import Database
 from mpimport.sandbox.store import FileProblem
-
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def rows(path: Path, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -244,7 +243,7 @@ def test_the_queries_of_the_readme_run(tmp_path: Path) -> None:
     with Sandbox(config(store=file)) as sandbox:
         post(sandbox, ndjson([event("Signed Up", plan="pro"), event(time=5)]))
         engage(sandbox, [update("ann", set={"plan": "pro"})])
-    blocks = re.findall(r"^```sql\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sql\n(.*?)^```$", MANUAL, flags=re.MULTILINE | re.DOTALL)
     queries = [query for block in blocks for query in block.split(";") if query.strip()]
 
     assert len(queries) >= 3
@@ -259,6 +258,6 @@ def test_the_readme_describes_every_column(tmp_path: Path) -> None:
         for table in ("events", "refused", "profiles")
         for (column,) in rows(file, "SELECT name FROM pragma_table_info(?)", (table,))
     }
-    section = README.partition("<!-- tables of the store -->")[2].partition("<!-- end -->")[0]
+    section = MANUAL.partition("<!-- tables of the store -->")[2].partition("<!-- end -->")[0]
 
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", section, flags=re.MULTILINE)) == there
