@@ -14,8 +14,8 @@ from queue import Empty
 from typing import Any
 
 import pytest
-from crashes import SHAPES, Import, write_import
-from fakes import FakeClock, plain, stored
+from crashes import LATE_MS, SHAPES, Import, rejects_in, write_import
+from fakes import FakeClock, failed, plain, stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import good_event, write_ndjson
@@ -91,7 +91,7 @@ class Shuffled:
 
 
 class Server:
-    """Stores events by their id, but never `poison`. After `dies_after` requests the process that asks is dead."""
+    """Stores events by id, but no late ones and never `poison`. After `dies_after` requests who asks is dead."""
 
     def __init__(self, draw: random.Random) -> None:
         self.stored: Counter[str] = Counter()
@@ -110,9 +110,13 @@ class Server:
         if self.poison is not None and self.poison in body:
             return Response(500)
         lost = self._draw.random() < self.fails
+        sent = [json.loads(line)["properties"] for line in body.splitlines()]
+        refused = [index for index, properties in enumerate(sent) if properties["time"] == LATE_MS]
         if not lost or self._draw.random() < 0.3:  # the reply is lost, or the request
-            self.stored.update(json.loads(line)["properties"]["$insert_id"] for line in body.splitlines())
-        return Response(0, error="connection reset") if lost else stored(body.count(b"\n"))
+            self.stored.update(one["$insert_id"] for one in sent if one["time"] != LATE_MS)
+        if lost:
+            return Response(0, error="connection reset")
+        return failed(refused, len(sent) - len(refused)) if refused else stored(len(sent))
 
 
 def auth_of(chosen: Settings) -> Auth:
@@ -168,8 +172,7 @@ def refused(names: tuple[str, ...], chosen: Settings = KEPT, url: str = URL) -> 
 
 
 def rejects() -> Counter[tuple[str, int]]:
-    lines = [line for path in Path().rglob("*.rejected.ndjson") for line in path.read_bytes().splitlines()]
-    return Counter((line["source"], line["line"]) for line in map(json.loads, lines))
+    return Counter((source, line) for source, line, _ in rejects_in(Path()).elements())
 
 
 def kept_files() -> list[str]:
@@ -238,7 +241,7 @@ def test_killed_anywhere_the_runs_together_do_everything_once(
 def assert_all_is_done(job: Import, summary: Summary, server: Server) -> None:
     assert summary.exit_code == 1, summary.stopped
     assert set(server.stored) == job.good
-    assert rejects() == Counter(job.bad)
+    assert rejects_in(Path()) == job.rejects
     assert summary.tally.balances
     assert summary.imported + summary.tally.already_imported == len(job.good)
     assert summary.rejected + summary.tally.already_rejected == len(job.bad)
@@ -421,7 +424,7 @@ def test_a_source_that_came_up_in_between_is_imported_too(here: Path) -> None:
     write_ndjson(here / "z.ndjson", [good_event(n) for n in range(1000, 1050)])
     summary = go((*job.sources, "z.ndjson"), server, random.Random(1))
 
-    more = Import((*job.sources, "z.ndjson"), job.good | {f"id-{n:08}" for n in range(1000, 1050)}, job.bad)
+    more = replace(job, sources=(*job.sources, "z.ndjson"), good=job.good | {f"id-{n:08}" for n in range(1000, 1050)})
     assert_all_is_done(more, summary, server)
 
 
