@@ -35,7 +35,8 @@ class Keeper:
 
     `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
     a run was killed between the two. They are not written a second time. The file itself is never cut back, for
-    somebody else may have added to it. `names_then`: the names of the sources in that run, by those of now.
+    somebody else may have added to it. `written_as`: what rejects are written with where that is not the name of
+    their source.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Keeper:
         state: State,
         *,
         recorded: Mapping[bytes, int] | None = None,
-        names_then: Mapping[str, str] | None = None,
+        written_as: Mapping[str, str] | None = None,
         earlier_files: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,7 +62,7 @@ class Keeper:
         self._columns = [source.columns for source in state.sources]
         self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
         self._recorded = Counter(recorded)
-        self._names_then = names_then or {}
+        self._written_as = written_as or {}
         self._files = dict(state.rejects)
         self._written: dict[str, Path] = {}  # files that got lines since the last save
         self._frozen = False
@@ -80,9 +81,13 @@ class Keeper:
         """Give the rejects that do not stand in their file yet; those that do are asked for once."""
         return [reject for reject in rejects if not self._take(reject)] if self._recorded else rejects
 
+    def line_of(self, reject: Reject) -> bytes:
+        """Write a reject as its line of the file."""
+        name = self._written_as.get(reject.source)
+        return line_of(reject if name is None else dataclasses.replace(reject, source=name))
+
     def _take(self, reject: Reject) -> bool:
-        then = self._names_then.get(reject.source, reject.source)
-        digest = digest_of(line_of(dataclasses.replace(reject, source=then)))
+        digest = digest_of(self.line_of(reject))
         found = self._recorded[digest] > 0
         if found:
             self._recorded -= Counter((digest,))

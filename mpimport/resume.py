@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -60,14 +60,14 @@ def resume(
         destination=destination_of(auth, url, sandbox=settings.run.sandbox),
         account=account_of(auth),
         settings=lasting(settings),
-        sources=tuple(_look_at(source) for source in files),
+        sources=tuple(_name_apart(map(_look_at, files), ())),
     )
     path, old = _find(settings, new, stack)
     path_of, names = rejected_paths(settings.run.rejected), [source.name for source in files]
     problems = [] if old is None else [*find_changes(old, new), *_changed_sources(old, files)]
     if old is None or (problems and not is_begun(old)):  # it was killed at its first reject: nothing hangs on it
         begun = replace(new, rejects=find_rejects(new, new, path_of, names).files)
-        return Resumed(Keeper(path, begun, clock=clock), inputs)
+        return Resumed(Keeper(path, begun, written_as=_written_as(names, begun), clock=clock), inputs)
     if problems:
         raise UsageProblem(
             *problems,
@@ -83,12 +83,11 @@ def resume(
             path,
         )
     found = find_rejects(old, state, path_of, names)
-    then = {source.path: source.name for source in old.sources}
     keeper = Keeper(
         path,
         replace(state, rejects=found.files),
         recorded=found.lines,
-        names_then={name: then[now.path] for name, now in zip(names, state.sources, strict=True) if now.path in then},
+        written_as=_written_as(names, state),
         earlier_files=found.earlier,
         clock=clock,
     )
@@ -112,6 +111,24 @@ def _look_at(source: FileInput) -> SourceState:
         return SourceState(text_of(path), text_of_name(source.name), fingerprint.take(path))
     except OSError as error:
         raise UsageProblem(f"{source.name}: cannot be read: {error.strerror or error}") from error
+
+
+def _name_apart(sources: Iterable[SourceState], taken: Iterable[str]) -> Iterator[SourceState]:
+    """Give each source a name of its own, under which its rejects are written: its path, where the name is taken."""
+    names = set(taken)
+    for source in sources:
+        apart = replace(source, name=source.path) if source.name in names else source
+        names.add(apart.name)
+        yield apart
+
+
+def _written_as(names: Sequence[str], state: State) -> dict[str, str]:
+    """Give what rejects of a source are written with, where that is not its name of now.
+
+    It is the name that the import began with: it may be told from elsewhere now, and mean another file there.
+    """
+    pairs = zip(names, state.sources, strict=True)
+    return {name: source.name for name, source in pairs if source.name != text_of_name(name)}
 
 
 def _path(source: FileInput) -> Path:
@@ -249,10 +266,13 @@ def _is_done(source: SourceState) -> bool:
 def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Sequence[Input]]:
     """Give the state to go on from, and the inputs without what is settled."""
     known = {source.path: source for source in old.sources}
+    added = (source for source in new.sources if source.path not in known)
+    named = {source.path: source for source in _name_apart(added, [source.name for source in old.sources])}
     sources: list[SourceState] = []
     inputs: list[Input] = []
-    for now, source in zip(new.sources, files, strict=True):
-        before = known.get(now.path)
+    for one, source in zip(new.sources, files, strict=True):
+        before = known.get(one.path)
+        now = named[one.path] if before is None else replace(one, name=before.name)
         if before is not None and fingerprint.find_difference(_path(source), before.fingerprint) is None:
             source.columns = before.columns
         if before is None or not before.settled:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty
@@ -590,6 +592,58 @@ def test_a_last_line_that_is_whole_and_lacks_its_newline_stays(here: Path) -> No
     go(job.sources, server, random.Random(1))
 
     assert rejects() == Counter([*job.bad, ("0.ndjson", 1)])
+
+
+def rejected_lines(path: Path) -> Counter[int]:
+    return Counter(json.loads(line)["line"] for line in path.read_bytes().splitlines())
+
+
+def test_old_rejects_of_a_source_that_joins_are_not_taken_for_new_ones(here: Path) -> None:
+    write_ndjson(here / "a.ndjson", [good_event(n) for n in range(100)])
+    write_ndjson(here / "z.ndjson", [good_event(n) if n % 3 else {"event": "P"} for n in range(60)])
+    server = Server(random.Random(1))
+    go(("z.ndjson",), server, random.Random(1))
+    for sources, dies_after in ((("a.ndjson",), 3), (("a.ndjson", "z.ndjson"), 12)):
+        server.dies_after = dies_after
+        with pytest.raises(Killed):
+            go(sources, server, random.Random(1))
+    server.dies_after = float("inf")
+    go(("a.ndjson", "z.ndjson"), server, random.Random(1))
+
+    assert rejected_lines(here / "z.ndjson.rejected.ndjson") == Counter(list(range(1, 61, 3)) * 2)
+
+
+TWINS = {
+    "names that swap with the folder": ((b"d1", b"e", b"../d2/e"), (b"d2", b"../d1/e", b"e")),
+    "names that are no UTF-8": ((b".", b"d1/\xfe", b"d1/\xff"),) * 2,
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no UTF-8")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("twins", TWINS)
+def test_sources_that_could_be_taken_for_each_other_are_told_apart_after_all_kills(
+    here: Path, monkeypatch: pytest.MonkeyPatch, twins: str, seed: int
+) -> None:
+    for folder in ("d1", "d2"):
+        (here / folder).mkdir()
+    draw, ways = random.Random(seed), [tuple(map(os.fsdecode, way)) for way in TWINS[twins]]
+    files = [here / ways[0][0] / name for name in ways[0][1:]]
+    for path in files:
+        write_ndjson(path, [good_event(n) if n % 3 else {"event": "P"} for n in range(60)])
+    server = Server(draw)
+    for again in range(10):
+        folder, *names = draw.choice(ways)
+        monkeypatch.chdir(here / folder)
+        server.dies_after = draw.randrange(1, 6) if again < 9 else float("inf")
+        dies_saving(monkeypatch, draw, draw.choice([None, 0, 1, 2]) if again < 9 else None)
+        with suppress(Killed):
+            summary = go(tuple(names), server, draw, batch=draw.choice([4, 8]))
+            break
+
+    assert summary.exit_code == 1
+    for path in files:
+        assert rejected_lines(path.with_name(f"{path.name}.rejected.ndjson")) == Counter(range(1, 61, 3))
 
 
 def test_a_source_that_has_grown_since_it_was_done_is_missed_when_it_is_taken_away(here: Path) -> None:
