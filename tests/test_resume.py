@@ -33,6 +33,7 @@ from mpimport.delivery import deliver_safely
 from mpimport.destination import authenticate
 from mpimport.endpoints import ENDPOINTS, classify
 from mpimport.errors import AlreadyRunning, UsageProblem
+from mpimport.find_checkpoint import state_folder
 from mpimport.gate import Gate
 from mpimport.inputs import FileInput
 from mpimport.intake import Intake
@@ -41,7 +42,7 @@ from mpimport.keeper import conclude
 from mpimport.pipeline import run
 from mpimport.plan import Plan
 from mpimport.records import Batch, Flow, Outcome, Response
-from mpimport.resume import Resumed, resume, state_folder
+from mpimport.resume import Resumed, resume
 from mpimport.route import Route
 from mpimport.settings import Credentials, MapSettings, MaxRejected, ReadSettings, RunSettings, Secret, Settings
 from mpimport.settle import Settler, rejected_paths
