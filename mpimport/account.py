@@ -225,3 +225,10 @@ _WORST_FIRST = (
 def worst_of(errors: Iterable[MpimportError]) -> MpimportError | None:
     """Choose, of all that went wrong, what the run is told to have ended with."""
     return min(errors, key=lambda error: _WORST_FIRST.index(type(error)), default=None)
+
+
+def why_stopped(worst: MpimportError | None, *, interrupted: bool) -> str:
+    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
+    if interrupted and (worst is None or worst.exit_code != MpimportError.exit_code):
+        return "interrupted"
+    return str(worst or "")

@@ -97,7 +97,8 @@ class FileInput:
     def _open(self, offset: int = 0) -> ByteStream:
         stdin = self._stdin or sys.stdin.buffer
         encoding = self._options.encoding
-        return open_source(self._source, stdin, self._interrupt.patient, encoding=encoding, offset=offset)
+        patient, heed = self._interrupt.patient, self._interrupt.heed
+        return open_source(self._source, stdin, patient, heed=heed, encoding=encoding, offset=offset)
 
     def _take_columns(self, name: str, kinds: Mapping[str, str]) -> None:
         """Keep the kinds that were found; where an earlier run has found others, those stay, and it is said."""

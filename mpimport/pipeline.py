@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from queue import Empty
 
-from mpimport.account import Summary, exit_code, worst_of
+from mpimport.account import Summary, exit_code, why_stopped, worst_of
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -20,7 +20,7 @@ from mpimport.errors import (
     Unbalanced,
     UsageProblem,
 )
-from mpimport.interrupt import POLL_S, Interrupt
+from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
@@ -98,6 +98,9 @@ class _Run:
                         return
             if self.plan.keeper is not None:
                 self.plan.keeper.ended(number, source.consumed, self.intake.next)
+        except Stopped:
+            self._look_around()
+            return
         except (BrokenInput, UsageProblem) as error:
             if not (self.stopping and not source.resumable):  # else it only ends where nothing more was taken
                 self._broke(error)
@@ -282,16 +285,9 @@ class _Run:
             seconds=plan.clock() - self.began,
             dry_run=plan.senders is None,
             destination=plan.destination,
-            stopped=_why(worst, plan.interrupt),
+            stopped=why_stopped(worst, interrupted=plan.interrupt.asked),
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
             notes=tuple(self.notes),
             resumed=resumed,
         )
-
-
-def _why(worst: MpimportError | None, interrupt: Interrupt) -> str:
-    """Say why a run ended early: a bug before a signal before everything else; empty when it did not."""
-    if interrupt.asked and (worst is None or worst.exit_code != MpimportError.exit_code):
-        return "interrupted"
-    return str(worst or "")

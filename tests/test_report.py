@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -215,6 +216,7 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
     [
         ({"exit_code": 5}, "run the same command again"),
         ({"exit_code": 130}, "run the same command again"),
+        ({"exit_code": 4}, "mend that and run the same command again"),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
         ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
     ],
@@ -225,6 +227,7 @@ def test_what_to_do_next(changes: dict[str, object], words: str) -> None:
 
 def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary()) == ()
+    assert next_steps(summary(exit_code=1, rejected_files=(os.devnull,))) == ()
 
 
 def test_the_summary_is_coloured_on_a_terminal_only() -> None:

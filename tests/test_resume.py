@@ -411,7 +411,22 @@ def test_a_source_that_is_gone_is_named_unless_it_was_done(here: Path) -> None:
     assert look(("b.ndjson",), named).inputs[0].continued
 
 
-def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(here: Path) -> None:
+def test_a_file_that_was_renamed_begins_anew_and_it_is_said(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = write_import(here, "ndjson", 200)
+    interrupt(job.sources)
+    (here / "0.ndjson").rename("new.ndjson")
+
+    assert not look(("new.ndjson",)).inputs[0].continued
+    [told] = caplog.messages
+    assert f"new.ndjson: begins anew, though it looks like {here / '0.ndjson'}" in told
+    (here / "0.ndjson").write_bytes((here / "new.ndjson").read_bytes())
+    assert not look(("new.ndjson",)).inputs[0].continued
+    assert len(caplog.messages) == 1, "a copy is not told"
+
+
+def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     job = write_import(here, "several", 400)
     interrupt(job.sources, after=5)
 
@@ -419,6 +434,9 @@ def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(here: 
     anew = replace(KEPT, run=replace(KEPT.run, restart=True))
     assert not look(("0.ndjson",), anew).inputs[0].continued
     assert kept_files() == []
+    [told] = caplog.messages
+    assert "--restart forgets an import of which 1.csv, 2.ndjson.gz, 3.json is not imported now; " in told
+    assert "rejected" in told
 
 
 def test_a_source_that_came_up_in_between_is_imported_too(here: Path) -> None:
