@@ -60,6 +60,7 @@ class Keeper:
         self._settled = [source.settled for source in state.sources]
         self._ended = [source.ended for source in state.sources]
         self._columns = [source.columns for source in state.sources]
+        self._open_ends = [source.open_end for source in state.sources]
         self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
         self._recorded = Counter(recorded)
         self._written_as = written_as or {}
@@ -115,10 +116,10 @@ class Keeper:
         """Take down that some rejects of a batch may stand in a file, and others could not be written."""
         self._frozen = True
 
-    def reads(self, source: int, columns: Mapping[str, str] | None) -> None:
-        """Take down, before a block of a source is made events of, what decides what they are."""
-        if columns != self._columns[source]:
-            self._columns[source] = columns
+    def reads(self, source: int, columns: Mapping[str, str] | None, open_end: tuple[int, int] | None) -> None:
+        """Take down, before a block of a source is made events of, what decides what they are, and which may go on."""
+        if columns != self._columns[source] or open_end != self._open_ends[source]:
+            self._columns[source], self._open_ends[source] = columns, open_end
             self._changed = True
             self.tick()
 
@@ -168,9 +169,9 @@ class Keeper:
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
-            replace(source, settled=settled, ended=ended, columns=columns)
-            for source, settled, ended, columns in zip(
-                self._state.sources, self._settled, self._ended, self._columns, strict=True
+            replace(source, settled=settled, ended=ended, columns=columns, open_end=open_end)
+            for source, settled, ended, columns, open_end in zip(
+                self._state.sources, self._settled, self._ended, self._columns, self._open_ends, strict=True
             )
         )
 

@@ -91,7 +91,7 @@ class _Run:
             with source.open() as blocks:
                 for block in blocks:
                     if self.plan.keeper is not None:
-                        self.plan.keeper.reads(number, source.columns)
+                        self.plan.keeper.reads(number, source.columns, source.open_end)
                     self._submit_all(self.intake.feed(source.name, block))
                     self._look_around()
                     if not self._goes_on(source):

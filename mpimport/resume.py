@@ -181,9 +181,10 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
             inputs.append(source)
             continue
         size = now.fingerprint.size
-        settled = _without_open_line(before, _path(source), size)
+        settled = _without_open_end(before, size)
+        source.open_end = before.open_end if settled is before.settled else None
         ended = before.ended if before.ended is not None and before.ended[0] >= size else None
-        sources.append(replace(now, settled=settled, ended=ended, columns=before.columns))
+        sources.append(replace(now, settled=settled, ended=ended, columns=before.columns, open_end=source.open_end))
         done = is_done(before) and before.ended is not None and before.ended[0] == size
         inputs.append(ContinuedInput(source, settled, done=done))
         if size > before.fingerprint.size:
@@ -191,11 +192,8 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
     return replace(old, sources=tuple(sources)), inputs
 
 
-def _without_open_line(before: SourceState, path: Path, size: int) -> Ranges:
-    """Give what is settled, but not a last line that was still being written when it was read: it has grown since."""
-    ends = [(one.offset, one.next) for one in before.settled if one.offset is not None]
-    settled = before.settled
-    for nbytes, following in ends if before.ended is None else [before.ended]:
-        if nbytes < size and not fingerprint.ends_a_line(path, nbytes):
-            settled = cut(settled, following - 1)
-    return settled
+def _without_open_end(before: SourceState, size: int) -> Ranges:
+    """Give what is settled, but not a record that was still being written when it was read, if the file has grown."""
+    if before.open_end is None or size <= before.open_end[0]:
+        return before.settled
+    return cut(before.settled, before.open_end[1])

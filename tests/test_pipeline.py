@@ -69,6 +69,7 @@ class Given:
         self.resumable = resumable
         self.size: int | None = None
         self.columns = None
+        self.open_end = None
         self.consumed = 0
         self.continued = False
         self.skipped = 0

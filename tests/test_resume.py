@@ -20,7 +20,7 @@ from crashes import LATE_MS, SHAPES, Import, rejects_in, write_import
 from fakes import FakeClock, failed, plain, stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running import good_event, write_ndjson
+from running import good_event, ndjson, write_ndjson
 from test_pipeline import NOW_S, Recorded
 
 from mpimport import checkpoint
@@ -516,22 +516,55 @@ def test_the_columns_of_a_table_that_grows_stay_what_they_were(
     assert kept_files() == []
 
 
-@pytest.mark.parametrize("cut", [1, 30])
-def test_a_last_line_that_was_still_being_written_is_read_again(here: Path, cut: int) -> None:
-    whole = write_ndjson(here / "e.ndjson", [good_event(n) for n in range(30)]).read_bytes()
-    (here / "e.ndjson").write_bytes(whole[:-cut])
-    server = Server(random.Random(1))
+def table(numbers: range) -> bytes:
+    """Write rows that take three lines each, and end like this."""
+    return "".join(f'P,{1718000000 + n},u,id-{n:08},"two\nlines\n"\n' for n in numbers).encode()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "cut", "rejected"),
+    [("e.ndjson", 1, 0), ("e.ndjson", 30, 1), ("e.csv", 1, 0), ("e.csv", 2, 2), ("e.csv", 5, 2), ("e.csv", 20, 1)],
+)
+def test_a_last_record_that_was_still_being_written_is_read_again(
+    here: Path, name: str, cut: int, rejected: int, *, packed: bool
+) -> None:
+    pack = gzip.compress if packed else bytes
+    if name == "e.csv":
+        whole, more = b"event,time,distinct_id,$insert_id,text\n" + table(range(30)), table(range(30, 31))
+    else:
+        whole, more = ndjson([good_event(n) for n in range(30)]), ndjson([good_event(30)])
+    (here / name).write_bytes(pack(whole[:-cut]))
+    server, draw = Server(random.Random(1)), random.Random(8)
     server.poison = b"id-00000010"  # that batch is given up, so the import is not done
-    draw = random.Random(8)
-    first = go(("e.ndjson",), server, draw, batch=3)
-    assert (first.exit_code, first.read) == (5, 30)
-    assert first.tally.rejected == (cut > 1)
-    (here / "e.ndjson").write_bytes(whole + write_ndjson(here / "m", [good_event(30)]).read_bytes())
-    server.poison = None
-    summary = go(("e.ndjson",), server, draw)
+    first = go((name,), server, draw, batch=3)
+    assert (first.exit_code, first.rejected) == (5, rejected)
+    with (here / name).open("ab") as file:
+        file.write(pack(whole[-cut:] + more))
+    server.dies_after = 0
+    with pytest.raises(Killed):
+        go((name,), server, draw)
+    server.dies_after, server.poison = float("inf"), None
+    summary = go((name,), server, draw)
 
     assert set(server.stored) == {f"id-{n:08}" for n in range(31)}
-    assert summary.exit_code == (1 if cut > 1 else 0)
+    assert summary.exit_code == bool(rejected)
+
+
+def test_rows_behind_a_quote_that_is_not_closed_are_not_swallowed_by_what_a_file_grows_by(here: Path) -> None:
+    row = b"P,1718000000,u,id-"
+    begins = b"event,time,distinct_id,$insert_id,text\n" + table(range(30))
+    begins = row.join((begins, b'x,"open\n', b"a,text\n", b"b"))
+    (here / "e.csv").write_bytes(begins)
+    server, draw = Server(random.Random(1)), random.Random(8)
+    server.poison = b"id-00000010"
+    first = go(("e.csv",), server, draw, batch=3)
+    assert (first.exit_code, first.rejected) == (5, 2)
+    server.poison = None
+    (here / "e.csv").write_bytes(begins + b',"\n')
+    go(("e.csv",), server, draw)
+
+    assert set(server.stored) == {f"id-{n:08}" for n in range(30)} | {"id-a"}
 
 
 def test_a_truncated_file_goes_on_when_it_is_whole(here: Path) -> None:
