@@ -47,7 +47,7 @@ def find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State 
         others = [(other, old) for other, old in others if is_begun(old)]
         if len(others) == 1 and not lacking(others[0][1], own):
             path, others = others[0][0], []  # a glob that meets more files than before
-        elif not others:
+        elif not others and not settings.run.restart:
             _tell_moved(known, new)
     stack.enter_context(hold(path))
     if others and not settings.run.restart:
