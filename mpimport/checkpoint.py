@@ -29,6 +29,7 @@ class SourceState(Struct, frozen=True):
 
     `ended`: the bytes it had when it was read to its end, and the number after its last record; None before that.
     `columns`: the kinds of a table's columns that are not just text, as decided from the first rows that there were.
+    `open_end`: the bytes up to its end, and the first record there that may go on in what is added to the file.
     """
 
     path: str
@@ -37,6 +38,7 @@ class SourceState(Struct, frozen=True):
     settled: Ranges = ()
     ended: tuple[int, int] | None = None
     columns: Mapping[str, str] | None = None
+    open_end: tuple[int, int] | None = None
 
 
 class RejectedFile(Struct, frozen=True):

@@ -39,6 +39,11 @@ class ContinuedInput:
         return self._source.columns
 
     @property
+    def open_end(self) -> tuple[int, int] | None:
+        """Where the last record may go on."""
+        return self._source.open_end
+
+    @property
     def consumed(self) -> int:
         """Bytes taken from the file so far, with those that need not be read."""
         return self.skipped if self._done else self._source.consumed

@@ -41,15 +41,6 @@ def find_difference(path: Path, before: Fingerprint) -> str | None:
     return None
 
 
-def ends_a_line(path: Path, size: int) -> bool:
-    """Whether the first `size` bytes of a file end with a line break, or are packed data. Raises OSError."""
-    with path.open("rb") as file:
-        if not size or file.read(2) == b"\x1f\x8b":
-            return True
-        file.seek(max(size - 2, 0))
-        return file.read(min(2, size)).endswith((b"\n", b"\r", b"\n\0"))
-
-
 def _look(file: BinaryIO, size: int) -> Fingerprint:
     length = min(size, LOOK_BYTES)
     file.seek(0)

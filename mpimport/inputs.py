@@ -54,6 +54,7 @@ class FileInput:
         self.resumable = source.resumable
         self.size = source.size
         self.columns: Mapping[str, str] | None = None
+        self.open_end: tuple[int, int] | None = None
         self.continued = False
         self.skipped = 0
 
@@ -83,7 +84,9 @@ class FileInput:
         """
         with ExitStack() as stack:
             stream = stack.enter_context(self._open())
-            options = replace(self._options, decided=self.columns, on_columns=self._take_columns)
+            options = replace(
+                self._options, decided=self.columns, on_columns=self._take_columns, on_open_end=self._take_open_end
+            )
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
@@ -97,7 +100,8 @@ class FileInput:
     def _open(self, offset: int = 0) -> ByteStream:
         stdin = self._stdin or sys.stdin.buffer
         encoding = self._options.encoding
-        return open_source(self._source, stdin, self._interrupt.patient, encoding=encoding, offset=offset)
+        patient, heed = self._interrupt.patient, self._interrupt.heed
+        return open_source(self._source, stdin, patient, heed=heed, encoding=encoding, offset=offset)
 
     def _take_columns(self, name: str, kinds: Mapping[str, str]) -> None:
         """Keep the kinds that were found; where an earlier run has found others, those stay, and it is said."""
@@ -116,6 +120,9 @@ class FileInput:
                     "no event gets another $insert_id; cells that do not fit are text",
                     name, column, then, now, then,
                 )  # fmt: skip
+
+    def _take_open_end(self, number: int | None) -> None:
+        self.open_end = None if number is None else (self.consumed, number)
 
     def _detect(self, stream: ByteStream) -> str:
         return detect(self.name, stream.peek(HEAD_BYTES), delimiter=self._options.delimiter)
@@ -171,6 +178,7 @@ class MappingsInput:
     resumable = False
     size = None
     columns = None
+    open_end = None
     consumed = 0
     continued = False
     skipped = 0

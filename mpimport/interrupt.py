@@ -18,6 +18,10 @@ MAX_REST_BYTES = 1_048_576  # no event is longer (API documentation)
 POLL_S = 0.2  # how often a wait for input or for the server looks around
 
 
+class Stopped(Exception):
+    """A read of what can be read again was given up, for the run was asked to stop."""
+
+
 class Interrupt:
     """Whether, and by which signal, the run was asked to stop; and the end of input that is waited for.
 
@@ -47,6 +51,11 @@ class Interrupt:
         self.times += 1
         if self.signal_number is None:
             self.signal_number = number
+
+    def heed(self) -> None:
+        """Give up reading, by `Stopped`, once the run was asked to stop: a record may go on for very long."""
+        if self.asked:
+            raise Stopped
 
     @contextmanager
     def installed(self) -> Iterator[None]:

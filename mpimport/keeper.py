@@ -35,7 +35,8 @@ class Keeper:
 
     `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
     a run was killed between the two. They are not written a second time. The file itself is never cut back, for
-    somebody else may have added to it. `names_then`: the names of the sources in that run, by those of now.
+    somebody else may have added to it. `written_as`: what rejects are written with where that is not the name of
+    their source.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Keeper:
         state: State,
         *,
         recorded: Mapping[bytes, int] | None = None,
-        names_then: Mapping[str, str] | None = None,
+        written_as: Mapping[str, str] | None = None,
         earlier_files: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,9 +60,10 @@ class Keeper:
         self._settled = [source.settled for source in state.sources]
         self._ended = [source.ended for source in state.sources]
         self._columns = [source.columns for source in state.sources]
+        self._open_ends = [source.open_end for source in state.sources]
         self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
         self._recorded = Counter(recorded)
-        self._names_then = names_then or {}
+        self._written_as = written_as or {}
         self._files = dict(state.rejects)
         self._written: dict[str, Path] = {}  # files that got lines since the last save
         self._frozen = False
@@ -80,9 +82,13 @@ class Keeper:
         """Give the rejects that do not stand in their file yet; those that do are asked for once."""
         return [reject for reject in rejects if not self._take(reject)] if self._recorded else rejects
 
+    def line_of(self, reject: Reject) -> bytes:
+        """Write a reject as its line of the file."""
+        name = self._written_as.get(reject.source)
+        return line_of(reject if name is None else dataclasses.replace(reject, source=name))
+
     def _take(self, reject: Reject) -> bool:
-        then = self._names_then.get(reject.source, reject.source)
-        digest = digest_of(line_of(dataclasses.replace(reject, source=then)))
+        digest = digest_of(self.line_of(reject))
         found = self._recorded[digest] > 0
         if found:
             self._recorded -= Counter((digest,))
@@ -110,10 +116,10 @@ class Keeper:
         """Take down that some rejects of a batch may stand in a file, and others could not be written."""
         self._frozen = True
 
-    def reads(self, source: int, columns: Mapping[str, str] | None) -> None:
-        """Take down, before a block of a source is made events of, what decides what they are."""
-        if columns != self._columns[source]:
-            self._columns[source] = columns
+    def reads(self, source: int, columns: Mapping[str, str] | None, open_end: tuple[int, int] | None) -> None:
+        """Take down, before a block of a source is made events of, what decides what they are, and which may go on."""
+        if columns != self._columns[source] or open_end != self._open_ends[source]:
+            self._columns[source], self._open_ends[source] = columns, open_end
             self._changed = True
             self.tick()
 
@@ -163,9 +169,9 @@ class Keeper:
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
-            replace(source, settled=settled, ended=ended, columns=columns)
-            for source, settled, ended, columns in zip(
-                self._state.sources, self._settled, self._ended, self._columns, strict=True
+            replace(source, settled=settled, ended=ended, columns=columns, open_end=open_end)
+            for source, settled, ended, columns, open_end in zip(
+                self._state.sources, self._settled, self._ended, self._columns, self._open_ends, strict=True
             )
         )
 

@@ -20,7 +20,7 @@ from mpimport.errors import (
     Unbalanced,
     UsageProblem,
 )
-from mpimport.interrupt import POLL_S
+from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
@@ -92,13 +92,16 @@ class _Run:
             with source.open() as blocks:
                 for block in blocks:
                     if self.plan.keeper is not None:
-                        self.plan.keeper.reads(number, source.columns)
+                        self.plan.keeper.reads(number, source.columns, source.open_end)
                     self._submit_all(self.intake.feed(source.name, block))
                     self._look_around()
                     if not self._goes_on(source):
                         return
             if self.plan.keeper is not None:
                 self.plan.keeper.ended(number, source.consumed, self.intake.next)
+        except Stopped:
+            self._look_around()
+            return
         except (BrokenInput, UsageProblem) as error:
             if not (self.stopping and not source.resumable):  # else it only ends where nothing more was taken
                 self._broke(error)

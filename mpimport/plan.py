@@ -22,6 +22,7 @@ class Input(Protocol):
     """One input: `name` for messages; `resumable` when running again reads it again; `size` in bytes on disk.
 
     `columns`: the kinds of a table's columns that were decided from its first rows, None before that.
+    `open_end`: once its end was read, the bytes up to there and the number of the first record that may go on behind.
     `continued`: an earlier run has settled a part of it, and of its bytes `skipped` need not be read.
     """
 
@@ -33,6 +34,8 @@ class Input(Protocol):
     def size(self) -> int | None: ...  # noqa: D102
     @property
     def columns(self) -> Mapping[str, str] | None: ...  # noqa: D102
+    @property
+    def open_end(self) -> tuple[int, int] | None: ...  # noqa: D102
     @property
     def consumed(self) -> int: ...  # noqa: D102  bytes taken so far
     @property

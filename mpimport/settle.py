@@ -126,8 +126,9 @@ class Settler:
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:
         by_source: defaultdict[str, list[bytes]] = defaultdict(list)
+        write = line_of if self._keeper is None else self._keeper.line_of
         for reject in rejects if self._keeper is None else self._keeper.take_unrecorded(rejects):
-            by_source[reject.source].append(line_of(reject))
+            by_source[reject.source].append(write(reject))
         by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
         for source, lines in by_source.items():
             by_path[self._rejected_path(source)] += lines

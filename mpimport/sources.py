@@ -23,6 +23,7 @@ from mpimport.errors import BrokenInput, MpimportError, UsageProblem
 from mpimport.file_words import word_unreadable
 from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
+from mpimport.standard_streams import make_blocking
 from mpimport.watched import watch
 
 Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], bytes]]
@@ -177,7 +178,13 @@ def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[li
 
 
 def open_source(
-    source: Source, stdin: BinaryIO, patient: Patience | None = None, *, encoding: str | None = None, offset: int = 0
+    source: Source,
+    stdin: BinaryIO,
+    patient: Patience | None = None,
+    *,
+    heed: Callable[[], None] = lambda: None,
+    encoding: str | None = None,
+    offset: int = 0,
 ) -> ByteStream:
     """Open a source for one pass over its decompressed bytes; `reopen()` of the stream gives another.
 
@@ -187,7 +194,7 @@ def open_source(
     Raises `UsageProblem` when the source is gone or has become a directory. Standard input is never closed.
     """
     if source.path is None:
-        _make_blocking(stdin)
+        make_blocking(stdin)
         pull = _patiently(stdin, getattr(stdin, "read1", stdin.read), patient)
         return ByteStream(source.name, pull, encoding=encoding)
     try:
@@ -196,9 +203,9 @@ def open_source(
         raise UsageProblem(word_unreadable(source.name, error)) from error
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
-    again = partial(open_source, source, stdin, encoding=encoding)
+    again = partial(open_source, source, stdin, heed=heed, encoding=encoding)
     file.seek(offset)
-    pull = watch(source.name, file, source.path, source.size)
+    pull = watch(source.name, file, source.path, source.size, heed)
     return ByteStream(source.name, pull, close=file.close, reopen=again, encoding=encoding, offset=offset)
 
 
@@ -279,10 +286,3 @@ def _identify(path: Path) -> tuple[int, int] | str:
         if status.st_ino:
             return status.st_dev, status.st_ino
     return os.path.realpath(path)
-
-
-def _make_blocking(stdin: BinaryIO) -> None:
-    """Undo O_NONBLOCK, which a pipe may inherit: its reader would take a pause for the end."""
-    with suppress(OSError, ValueError, AttributeError):
-        if not os.get_blocking(stdin.fileno()):
-            os.set_blocking(stdin.fileno(), True)

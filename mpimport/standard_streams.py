@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 
 def let_go(stream: TextIO) -> None:
@@ -24,3 +24,10 @@ def open_closed() -> None:
             with suppress(OSError):
                 os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115  for good
+
+
+def make_blocking(stdin: BinaryIO) -> None:
+    """Undo O_NONBLOCK, which a pipe may inherit: its reader would take a pause for the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        if not os.get_blocking(stdin.fileno()):
+            os.set_blocking(stdin.fileno(), True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from mpimport.account import ReasonCount, Summary, top_reasons
@@ -121,10 +122,13 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     elif summary.exit_code in (5, 130, 143) and summary.stopped and not summary.undelivered_files:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
+    elif summary.exit_code == 4 and not summary.undelivered_files:
+        steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
     causes = _common_causes(summary)
     steps.extend(causes)
-    if summary.rejected_files and not (causes and not summary.tally.imported + summary.tally.valid):
-        steps.append(f"mend the events in {clean(summary.rejected_files[0])}, then import that file")
+    kept = [file for file in summary.rejected_files if file != os.devnull]
+    if kept and not (causes and not summary.tally.imported + summary.tally.valid):
+        steps.append(f"mend the events in {clean(kept[0])}, then import that file")
     if summary.undelivered_files:
         steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
     return tuple(steps)

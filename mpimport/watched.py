@@ -17,14 +17,18 @@ from mpimport.errors import BrokenInput
 _log = logging.getLogger(__name__)
 
 
-def watch(name: str, file: FileIO, path: Path, size: int | None) -> Callable[[int], bytes]:
+def watch(
+    name: str, file: FileIO, path: Path, size: int | None, heed: Callable[[], None] = lambda: None
+) -> Callable[[int], bytes]:
     """Wrap the read of a file that had `size` bytes when the run began, so that no end of it goes unnoticed.
 
     It raises `BrokenInput` where the file ends before that size. More bytes are read like all others: a file may
     grow. When the name belongs to another file by the end, that is logged, since nothing of that one was read.
+    `heed` is called before each read, and may end it.
     """
 
     def read(n: int) -> bytes:
+        heed()
         data = file.read(n)
         if not data and n:
             end = file.tell()

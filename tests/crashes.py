@@ -19,17 +19,30 @@ from running import QUICK_BACKOFF, Ended, finish, good_event, start
 from mpimport.sandbox import Sandbox, SandboxConfig
 
 BAD_EACH = 33
-"""Every so many records is one that is rejected: 3 %."""
+"""Every so many records is one that the client rejects: 3 %."""
+REFUSED_EACH = 29
+"""Every so many is one that the server refuses, for its clock is behind; the client takes it."""
+SERVER_NOW_S = 1_720_000_000
+LATE_MS = 1_749_000_000_000
 FAULTS = (("429", 0.02), ("503", 0.03), ("reset", 0.02), ("reset-after", 0.02), ("cut", 0.02))
 
 
 @dataclass(frozen=True)
 class Import:
-    """Files to import together; `good` are the ids that must arrive, `bad` the places that must be rejected."""
+    """Files to import together; `good` are the ids that must arrive, `bad` the places that must be rejected.
+
+    Those of `refused` are by the server, the others by the client.
+    """
 
     sources: tuple[str, ...]
     good: frozenset[str]
     bad: frozenset[tuple[str, int]]
+    refused: frozenset[tuple[str, int]]
+
+    @property
+    def rejects(self) -> Counter[tuple[str, int, str]]:
+        """What must stand in the rejected-events files: source, line, and by whom."""
+        return Counter((*place, "server" if place in self.refused else "client") for place in self.bad)
 
 
 @dataclass
@@ -42,11 +55,13 @@ class Survived:
 
 
 def _records(first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Make records; the bad ones have no time."""
+    """Make records; the bad ones have no time, or a late one."""
     for number in range(first, first + count):
         event = good_event(number, page=f"/{number % 7}", text="x" * (number % 50))
         if number % BAD_EACH == 0:
             del event["properties"]["time"]
+        elif number % REFUSED_EACH == 0:
+            event["properties"]["time"] = LATE_MS
         yield number, event
 
 
@@ -84,7 +99,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
 
 def write_import(folder: Path, shape: str, count: int) -> Import:
     """Write the files of an import of about `count` events."""
-    names, good, bad = [], set(), set()
+    names, good, bad, refused = [], set(), set(), set()
     each = count // len(SHAPES[shape])
     for index, suffix in enumerate(SHAPES[shape]):
         name = f"{index}{suffix}"
@@ -93,16 +108,24 @@ def write_import(folder: Path, shape: str, count: int) -> Import:
         (folder / name).write_bytes(write([event for _, event in records]))
         names.append(name)
         for position, (number, event) in enumerate(records):
-            if number % BAD_EACH:
+            if number % BAD_EACH and number % REFUSED_EACH:
                 good.add(event["properties"]["$insert_id"])
             else:
                 bad.add((name, first_number + position))
-    return Import(tuple(names), frozenset(good), frozenset(bad))
+                if number % BAD_EACH:
+                    refused.add((name, first_number + position))
+    return Import(tuple(names), frozenset(good), frozenset(bad), frozenset(refused))
 
 
 def survive(folder: Path, job: Import, kills: int, draw: random.Random, *, batch: int, latency_s: float) -> Survived:
     """Run an import against a server with faults, kill it at random instants, and run it again until it is done."""
-    config = SandboxConfig(faults=FAULTS, seed=draw.randrange(1000), latency_s=latency_s, keep_events=len(job.good) * 3)
+    config = SandboxConfig(
+        faults=FAULTS,
+        seed=draw.randrange(1000),
+        latency_s=latency_s,
+        keep_events=len(job.good) * 3,
+        now=lambda: SERVER_NOW_S,
+    )
     killed = 0
     with Sandbox(config) as sandbox:
         while True:
@@ -132,17 +155,18 @@ def _wait(sandbox: Sandbox, requests: int, process: Any) -> None:
         time.sleep(0.005)
 
 
+def rejects_in(folder: Path) -> Counter[tuple[str, int, str]]:
+    """Give what stands in the rejected-events files below a folder: source, line, and by whom."""
+    lines = (line for path in folder.rglob("*.rejected.ndjson") for line in path.read_bytes().splitlines())
+    return Counter((reject["source"], reject["line"], reject["by"]) for reject in map(json.loads, lines))
+
+
 def check(folder: Path, job: Import, ended: Ended, stored: set[str]) -> None:
     """Make sure that nothing is lost, each reject stands in its file once, and the account of all runs agrees."""
     assert ended.code == 1, ended.err
     summary = ended.summary
     assert stored == job.good
-    places: Counter[tuple[str, int]] = Counter()
-    for path in folder.glob("*.rejected.ndjson"):
-        for line in path.read_bytes().splitlines():
-            reject = json.loads(line)
-            places[reject["source"], reject["line"]] += 1
-    assert places == Counter(job.bad)
+    assert rejects_in(folder) == job.rejects
     assert summary["read"] == summary["imported"] + summary["rejected"]
     assert summary["already_imported"] + summary["imported"] == len(job.good)
     assert summary["already_rejected"] + summary["rejected"] == len(job.bad)

@@ -14,7 +14,7 @@ import pytest
 from crashes import SHAPES, survive, write_import
 from running import QUICK_BACKOFF, Ended, assert_balanced, finish, good_event, mpimport, start, write_ndjson
 
-from mpimport.resume import state_folder
+from mpimport.find_checkpoint import state_folder
 from mpimport.sandbox import Sandbox, SandboxConfig
 
 SLOWLY = ("--batch-size", "100", "--workers", "2", "--json", *QUICK_BACKOFF)

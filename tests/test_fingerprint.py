@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mpimport.fingerprint import LOOK_BYTES, ends_a_line, find_difference, take
+from mpimport.fingerprint import LOOK_BYTES, find_difference, take
 
 BEFORE = bytes(range(256)) * (3 * LOOK_BYTES // 256)
 
@@ -50,23 +50,3 @@ def test_an_empty_file_can_only_grow(tmp_path: Path) -> None:
     path.write_bytes(b"x")
 
     assert find_difference(path, before) is None
-
-
-@pytest.mark.parametrize(
-    ("data", "size", "expected"),
-    [
-        (b"a\nb\n", 4, True),
-        (b"a\nb", 3, False),
-        (b"a\nb", 2, True),
-        (b"a\nb", 0, True),
-        (b"a\r", 2, True),
-        (b"a\0\n\0", 4, True),
-        (b"\x1f\x8b packed", 9, True),
-        (b"x", 1, False),
-    ],
-)
-def test_where_a_line_ends(tmp_path: Path, data: bytes, size: int, *, expected: bool) -> None:
-    path = tmp_path / "f"
-    path.write_bytes(data)
-
-    assert ends_a_line(path, size) == expected

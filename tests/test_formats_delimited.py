@@ -202,6 +202,27 @@ def test_the_header_may_take_several_lines() -> None:
     assert read(b'\n"event\nname",b\nx,y\n', [1]) == ([(4, {"event\nname": "x", "b": "y"})], "")
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("1,2\n", None),
+        ("1,2\n3,4", 3),
+        ("1,2\r\n3\r", None),
+        ('1,2\n3,"4\n', 3),
+        ('1,2\n3,"4\n5\n6', 3),
+        ('1,"2\n3,4\n5,6', 4),
+        ('1,"2\n3,4\n', None),
+        ('1,"2\n3,4\n5,"6\n', 4),
+        ('1,"2\n' + "3,4\n" * 30_000, None),
+    ],
+)
+def test_what_may_go_on_behind_the_end_is_told(rows: str, expected: int | None) -> None:
+    told: list[int | None] = [None]
+    read(f"a,b\n{rows}".encode(), on_open_end=told.append)
+
+    assert told[-1] == expected
+
+
 def test_a_broken_source_does_not_hand_over_half_a_row() -> None:
     found, problem = read(gzip.compress(HEAD + b"x,1,n\ny,2,12345")[:-3])
     assert codes(found) == [(2, ["x", "1", "n"])]

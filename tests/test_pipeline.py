@@ -22,17 +22,20 @@ from mpimport.admission import Admission
 from mpimport.backoff import Backoff
 from mpimport.endpoints import classify
 from mpimport.errors import BrokenInput
+from mpimport.formats import ReadOptions
 from mpimport.gate import Gate
+from mpimport.inputs import FileInput
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.pipeline import run
-from mpimport.plan import Plan
+from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Block, Flow, Response, Unreadable
 from mpimport.route import Route
 from mpimport.senders import InlineSenders, Senders
 from mpimport.settings import MaxRejected
 from mpimport.settle import Settler
+from mpimport.sources import Source
 
 NOW_S = 1_750_000_000.0
 
@@ -66,6 +69,7 @@ class Given:
         self.resumable = resumable
         self.size: int | None = None
         self.columns = None
+        self.open_end = None
         self.consumed = 0
         self.continued = False
         self.skipped = 0
@@ -103,7 +107,7 @@ class Running:
         self.intake = Intake(max_events=10, max_bytes=100_000, geolocate=True, clock=lambda: NOW_S)
         self.settings = settings
 
-    def __call__(self, *inputs: Given, dry_run: bool = False) -> Summary:
+    def __call__(self, *inputs: Input, dry_run: bool = False) -> Summary:
         """Run to the end."""
         even = Backoff(2, 60, 0, 0)
         route = Route(
@@ -245,6 +249,30 @@ def test_an_interrupt_accounts_for_what_was_read(tmp_path: Path, threads: int, t
     assert summary.exit_code == 130
     assert balance(summary)[0] < 75
     assert summary.stopped == "interrupted"
+
+
+class AskedWhileReading(Interrupt):
+    """Is asked to stop when a file is read for the fifth time."""
+
+    reads = 0
+
+    def heed(self) -> None:
+        """Count."""
+        self.reads += 1
+        self.times = int(self.reads >= 5)
+        super().heed()
+
+
+@pytest.mark.parametrize("begins", [("e.ndjson", b""), ("e.json", b""), ("e.csv", b'event,time\n"')])
+def test_an_interrupt_is_noticed_in_a_record_that_does_not_end(tmp_path: Path, begins: tuple[str, bytes]) -> None:
+    running, path = Running(tmp_path), tmp_path / begins[0]
+    path.write_bytes(begins[1] + b"[" * 8_000_000)
+    running.interrupt = AskedWhileReading()
+    source = Source(path.name, path, path.stat().st_size, resumable=True)
+    summary = running(FileInput(source, "auto", ReadOptions(max_record_bytes=1_000_000), running.interrupt))
+
+    assert (summary.stopped, summary.read, summary.rejected, summary.notes) == ("interrupted", 0, 0, ())
+    assert not list(tmp_path.glob("*.rejected.ndjson"))
 
 
 def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -232,6 +233,7 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
     [
         ({"exit_code": 5, "stopped": "gave up"}, "run the same command again"),
         ({"exit_code": 130, "stopped": "interrupted"}, "run the same command again"),
+        ({"exit_code": 4, "stopped": "refused"}, "mend what the server says"),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
         ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
     ],
@@ -243,6 +245,7 @@ def test_what_to_do_next(changes: dict[str, object], words: str) -> None:
 def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary()) == ()
     assert next_steps(summary(exit_code=5)) == ()  # all is imported, a report could not be written
+    assert next_steps(summary(exit_code=1, rejected_files=(os.devnull,))) == ()
 
 
 def test_the_summary_is_coloured_on_a_terminal_only() -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import pytest
-from crashes import SHAPES, Import, write_import
-from fakes import FakeClock, plain, stored
+from crashes import LATE_MS, SHAPES, Import, rejects_in, write_import
+from fakes import FakeClock, failed, plain, stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running import good_event, write_ndjson
+from running import good_event, ndjson, write_ndjson
 from test_pipeline import NOW_S, Recorded
 
 from mpimport import checkpoint
@@ -31,6 +33,7 @@ from mpimport.delivery import deliver_safely
 from mpimport.destination import authenticate
 from mpimport.endpoints import ENDPOINTS, classify
 from mpimport.errors import AlreadyRunning, UsageProblem
+from mpimport.find_checkpoint import state_folder
 from mpimport.gate import Gate
 from mpimport.inputs import FileInput
 from mpimport.intake import Intake
@@ -39,7 +42,7 @@ from mpimport.keeper import conclude
 from mpimport.pipeline import run
 from mpimport.plan import Plan
 from mpimport.records import Batch, Flow, Outcome, Response
-from mpimport.resume import Resumed, resume, state_folder
+from mpimport.resume import Resumed, resume
 from mpimport.route import Route
 from mpimport.settings import Credentials, MapSettings, MaxRejected, ReadSettings, RunSettings, Secret, Settings
 from mpimport.settle import Settler, rejected_paths
@@ -91,7 +94,7 @@ class Shuffled:
 
 
 class Server:
-    """Stores events by their id, but never `poison`. After `dies_after` requests the process that asks is dead."""
+    """Stores events by id, but no late ones and never `poison`. After `dies_after` requests who asks is dead."""
 
     def __init__(self, draw: random.Random) -> None:
         self.stored: Counter[str] = Counter()
@@ -110,9 +113,13 @@ class Server:
         if self.poison is not None and self.poison in body:
             return Response(500)
         lost = self._draw.random() < self.fails
+        sent = [json.loads(line)["properties"] for line in body.splitlines()]
+        refused = [index for index, properties in enumerate(sent) if properties["time"] == LATE_MS]
         if not lost or self._draw.random() < 0.3:  # the reply is lost, or the request
-            self.stored.update(json.loads(line)["properties"]["$insert_id"] for line in body.splitlines())
-        return Response(0, error="connection reset") if lost else stored(body.count(b"\n"))
+            self.stored.update(one["$insert_id"] for one in sent if one["time"] != LATE_MS)
+        if lost:
+            return Response(0, error="connection reset")
+        return failed(refused, len(sent) - len(refused)) if refused else stored(len(sent))
 
 
 def auth_of(chosen: Settings) -> Auth:
@@ -168,8 +175,7 @@ def refused(names: tuple[str, ...], chosen: Settings = KEPT, url: str = URL) -> 
 
 
 def rejects() -> Counter[tuple[str, int]]:
-    lines = [line for path in Path().rglob("*.rejected.ndjson") for line in path.read_bytes().splitlines()]
-    return Counter((line["source"], line["line"]) for line in map(json.loads, lines))
+    return Counter((source, line) for source, line, _ in rejects_in(Path()).elements())
 
 
 def kept_files() -> list[str]:
@@ -238,7 +244,7 @@ def test_killed_anywhere_the_runs_together_do_everything_once(
 def assert_all_is_done(job: Import, summary: Summary, server: Server) -> None:
     assert summary.exit_code == 1, summary.stopped
     assert set(server.stored) == job.good
-    assert rejects() == Counter(job.bad)
+    assert rejects_in(Path()) == job.rejects
     assert summary.tally.balances
     assert summary.imported + summary.tally.already_imported == len(job.good)
     assert summary.rejected + summary.tally.already_rejected == len(job.bad)
@@ -405,7 +411,22 @@ def test_a_source_that_is_gone_is_named_unless_it_was_done(here: Path) -> None:
     assert look(("b.ndjson",), named).inputs[0].continued
 
 
-def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(here: Path) -> None:
+def test_a_file_that_was_renamed_begins_anew_and_it_is_said(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = write_import(here, "ndjson", 200)
+    interrupt(job.sources)
+    (here / "0.ndjson").rename("new.ndjson")
+
+    assert not look(("new.ndjson",)).inputs[0].continued
+    [told] = caplog.messages
+    assert f"new.ndjson: begins anew, though it looks like {here / '0.ndjson'}" in told
+    (here / "0.ndjson").write_bytes((here / "new.ndjson").read_bytes())
+    assert not look(("new.ndjson",)).inputs[0].continued
+    assert len(caplog.messages) == 1, "a copy is not told"
+
+
+def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     job = write_import(here, "several", 400)
     interrupt(job.sources, after=5)
 
@@ -413,6 +434,9 @@ def test_a_part_of_an_import_that_is_not_finished_is_no_import_of_its_own(here: 
     anew = replace(KEPT, run=replace(KEPT.run, restart=True))
     assert not look(("0.ndjson",), anew).inputs[0].continued
     assert kept_files() == []
+    [told] = caplog.messages
+    assert "--restart forgets an import of which 1.csv, 2.ndjson.gz, 3.json is not imported now; " in told
+    assert "rejected" in told
 
 
 def test_a_source_that_came_up_in_between_is_imported_too(here: Path) -> None:
@@ -421,7 +445,7 @@ def test_a_source_that_came_up_in_between_is_imported_too(here: Path) -> None:
     write_ndjson(here / "z.ndjson", [good_event(n) for n in range(1000, 1050)])
     summary = go((*job.sources, "z.ndjson"), server, random.Random(1))
 
-    more = Import((*job.sources, "z.ndjson"), job.good | {f"id-{n:08}" for n in range(1000, 1050)}, job.bad)
+    more = replace(job, sources=(*job.sources, "z.ndjson"), good=job.good | {f"id-{n:08}" for n in range(1000, 1050)})
     assert_all_is_done(more, summary, server)
 
 
@@ -492,22 +516,55 @@ def test_the_columns_of_a_table_that_grows_stay_what_they_were(
     assert kept_files() == []
 
 
-@pytest.mark.parametrize("cut", [1, 30])
-def test_a_last_line_that_was_still_being_written_is_read_again(here: Path, cut: int) -> None:
-    whole = write_ndjson(here / "e.ndjson", [good_event(n) for n in range(30)]).read_bytes()
-    (here / "e.ndjson").write_bytes(whole[:-cut])
-    server = Server(random.Random(1))
+def table(numbers: range) -> bytes:
+    """Write rows that take three lines each, and end like this."""
+    return "".join(f'P,{1718000000 + n},u,id-{n:08},"two\nlines\n"\n' for n in numbers).encode()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "cut", "rejected"),
+    [("e.ndjson", 1, 0), ("e.ndjson", 30, 1), ("e.csv", 1, 0), ("e.csv", 2, 2), ("e.csv", 5, 2), ("e.csv", 20, 1)],
+)
+def test_a_last_record_that_was_still_being_written_is_read_again(
+    here: Path, name: str, cut: int, rejected: int, *, packed: bool
+) -> None:
+    pack = gzip.compress if packed else bytes
+    if name == "e.csv":
+        whole, more = b"event,time,distinct_id,$insert_id,text\n" + table(range(30)), table(range(30, 31))
+    else:
+        whole, more = ndjson([good_event(n) for n in range(30)]), ndjson([good_event(30)])
+    (here / name).write_bytes(pack(whole[:-cut]))
+    server, draw = Server(random.Random(1)), random.Random(8)
     server.poison = b"id-00000010"  # that batch is given up, so the import is not done
-    draw = random.Random(8)
-    first = go(("e.ndjson",), server, draw, batch=3)
-    assert (first.exit_code, first.read) == (5, 30)
-    assert first.tally.rejected == (cut > 1)
-    (here / "e.ndjson").write_bytes(whole + write_ndjson(here / "m", [good_event(30)]).read_bytes())
-    server.poison = None
-    summary = go(("e.ndjson",), server, draw)
+    first = go((name,), server, draw, batch=3)
+    assert (first.exit_code, first.rejected) == (5, rejected)
+    with (here / name).open("ab") as file:
+        file.write(pack(whole[-cut:] + more))
+    server.dies_after = 0
+    with pytest.raises(Killed):
+        go((name,), server, draw)
+    server.dies_after, server.poison = float("inf"), None
+    summary = go((name,), server, draw)
 
     assert set(server.stored) == {f"id-{n:08}" for n in range(31)}
-    assert summary.exit_code == (1 if cut > 1 else 0)
+    assert summary.exit_code == bool(rejected)
+
+
+def test_rows_behind_a_quote_that_is_not_closed_are_not_swallowed_by_what_a_file_grows_by(here: Path) -> None:
+    row = b"P,1718000000,u,id-"
+    begins = b"event,time,distinct_id,$insert_id,text\n" + table(range(30))
+    begins = row.join((begins, b'x,"open\n', b"a,text\n", b"b"))
+    (here / "e.csv").write_bytes(begins)
+    server, draw = Server(random.Random(1)), random.Random(8)
+    server.poison = b"id-00000010"
+    first = go(("e.csv",), server, draw, batch=3)
+    assert (first.exit_code, first.rejected) == (5, 2)
+    server.poison = None
+    (here / "e.csv").write_bytes(begins + b',"\n')
+    go(("e.csv",), server, draw)
+
+    assert set(server.stored) == {f"id-{n:08}" for n in range(30)} | {"id-a"}
 
 
 def test_a_truncated_file_goes_on_when_it_is_whole(here: Path) -> None:
@@ -587,6 +644,58 @@ def test_a_last_line_that_is_whole_and_lacks_its_newline_stays(here: Path) -> No
     go(job.sources, server, random.Random(1))
 
     assert rejects() == Counter([*job.bad, ("0.ndjson", 1)])
+
+
+def rejected_lines(path: Path) -> Counter[int]:
+    return Counter(json.loads(line)["line"] for line in path.read_bytes().splitlines())
+
+
+def test_old_rejects_of_a_source_that_joins_are_not_taken_for_new_ones(here: Path) -> None:
+    write_ndjson(here / "a.ndjson", [good_event(n) for n in range(100)])
+    write_ndjson(here / "z.ndjson", [good_event(n) if n % 3 else {"event": "P"} for n in range(60)])
+    server = Server(random.Random(1))
+    go(("z.ndjson",), server, random.Random(1))
+    for sources, dies_after in ((("a.ndjson",), 3), (("a.ndjson", "z.ndjson"), 12)):
+        server.dies_after = dies_after
+        with pytest.raises(Killed):
+            go(sources, server, random.Random(1))
+    server.dies_after = float("inf")
+    go(("a.ndjson", "z.ndjson"), server, random.Random(1))
+
+    assert rejected_lines(here / "z.ndjson.rejected.ndjson") == Counter(list(range(1, 61, 3)) * 2)
+
+
+TWINS = {
+    "names that swap with the folder": ((b"d1", b"e", b"../d2/e"), (b"d2", b"../d1/e", b"e")),
+    "names that are no UTF-8": ((b".", b"d1/\xfe", b"d1/\xff"),) * 2,
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no UTF-8")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("twins", TWINS)
+def test_sources_that_could_be_taken_for_each_other_are_told_apart_after_all_kills(
+    here: Path, monkeypatch: pytest.MonkeyPatch, twins: str, seed: int
+) -> None:
+    for folder in ("d1", "d2"):
+        (here / folder).mkdir()
+    draw, ways = random.Random(seed), [tuple(map(os.fsdecode, way)) for way in TWINS[twins]]
+    files = [here / ways[0][0] / name for name in ways[0][1:]]
+    for path in files:
+        write_ndjson(path, [good_event(n) if n % 3 else {"event": "P"} for n in range(60)])
+    server = Server(draw)
+    for again in range(10):
+        folder, *names = draw.choice(ways)
+        monkeypatch.chdir(here / folder)
+        server.dies_after = draw.randrange(1, 6) if again < 9 else float("inf")
+        dies_saving(monkeypatch, draw, draw.choice([None, 0, 1, 2]) if again < 9 else None)
+        with suppress(Killed):
+            summary = go(tuple(names), server, draw, batch=draw.choice([4, 8]))
+            break
+
+    assert summary.exit_code == 1
+    for path in files:
+        assert rejected_lines(path.with_name(f"{path.name}.rejected.ndjson")) == Counter(range(1, 61, 3))
 
 
 def test_a_source_that_has_grown_since_it_was_done_is_missed_when_it_is_taken_away(here: Path) -> None:

@@ -71,6 +71,7 @@ class _Reader:
         self._ended = False
         self._failure: BrokenInput | None = None
         self._passed_over = 0
+        self._open_end: int | None = None
 
     def read(self) -> Iterator[Block | Unreadable]:
         """Read as many rows as decide the columns, then hand over these and the others."""
@@ -201,16 +202,34 @@ class _Reader:
         while at < len(lines):
             batch = lines[at : at + _ROWS]
             rows = read_quickly(table, batch) if clean else None
-            if rows is not None:
-                yield Rows(self._before + at + 1, rows, batch)
-                at += len(batch)
-                continue
             stop = at + len(batch)
-            items, at = read_carefully(table, lines, at, stop, before=self._before, clean=clean, final=final)
+            if rows is not None:
+                items: list[Rows | Unreadable] = [Rows(self._before + at + 1, rows, batch)]
+                at = stop
+            else:
+                items, at = read_carefully(table, lines, at, stop, before=self._before, clean=clean, final=final)
+            if final:
+                self._find_open_end(items, cut_short=at >= len(lines) and not lines[-1].endswith(("\n", "\r")))
             yield from items
             if at < stop:
                 break
         return at
+
+    def _find_open_end(self, items: Sequence[Rows | Unreadable], *, cut_short: bool) -> None:
+        """Tell which record may go on behind the end: one without a line end, or whose quote is not closed.
+
+        A quote that a row follows is taken for a mistake: what follows it was read, and is not to be swallowed later.
+        """
+        for item in items:
+            if isinstance(item, Rows):
+                self._open_end = None
+            elif self._open_end is None and item.reason.code == "unclosed_quote":
+                self._open_end = item.number
+        if cut_short and items and self._open_end is None:
+            last = items[-1]
+            self._open_end = last.number if isinstance(last, Unreadable) else last.first + len(last.rows) - 1
+        if self._options.on_open_end is not None:
+            self._options.on_open_end(self._open_end)
 
     def _word_long(self) -> str:
         return (

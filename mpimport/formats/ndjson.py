@@ -44,6 +44,8 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         yield Block(number, io.BytesIO(text), offset=None if place is None else offset)
         number, offset = number + text.count(b"\n"), offset + len(text)
         held = bytearray(chunk[cut:])
+    if held and options.on_open_end is not None:
+        options.on_open_end(number)
     if len(held) + dropped > most or _is_too_much(held, b""):
         yield _too_long(number, offset, len(held) + dropped, most, held)
     elif held:

@@ -43,6 +43,8 @@ class ReadOptions:
     text where the column was decided and is refused where its kind was asked for.
     `on_columns` is told the name of the source and the kind that the first rows speak for of each column, once a pass.
     `decided` are the kinds that count instead: those that an earlier run has read the rows with; the rest is text.
+    `on_open_end` is told, before what comes of it is handed over, which record at the end of the source may go on in
+    what is added to the file: the first of them, or None when what was told so does not.
     `delimiter` is for CSV: a character, or a name that `delimiter_of` knows.
     `encoding` is that of every source, by Python's names for it; the stream does it, before the format.
     `first` is the line that a stream of NDJSON begins with, when it was opened in the middle.
@@ -56,6 +58,7 @@ class ReadOptions:
     misfit: Literal["text", "reject"] | None = None
     on_columns: Callable[[str, Mapping[str, str]], None] | None = None
     decided: Mapping[str, str] | None = None
+    on_open_end: Callable[[int | None], None] | None = None
     delimiter: str | None = None
     encoding: str | None = None
     first: int = 1
