@@ -12,7 +12,8 @@ MANUAL = "\n".join([README, *GUIDES.values()])
 
 
 def section(title: str) -> str:
-    """Give the text of a section of either, up to the next of any level."""
-    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", MANUAL, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"there is no section {title!r}"
-    return found[1]
+    """Give the text of a section of one of them, up to the next of any level."""
+    for text in (README, *GUIDES.values()):
+        if found := re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", text, flags=re.MULTILINE | re.DOTALL):
+            return found[1]
+    raise AssertionError(f"there is no section {title!r}")

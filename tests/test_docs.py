@@ -1,4 +1,4 @@
-"""The README and the guides say what the program does: its options, codes, keys, modules, files and commands are checked."""
+"""The README and the guides say what the program does: options, codes, keys, modules, files, commands are checked."""
 
 from __future__ import annotations
 
