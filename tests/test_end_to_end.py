@@ -367,7 +367,7 @@ def test_quiet_is_silent_on_success_and_loud_on_trouble(tmp_path: Path) -> None:
 
 
 def test_peak_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
-    few = write_ndjson(tmp_path / "few.ndjson", [good_event(n, text="x" * 300) for n in range(20_000)])
+    few = write_ndjson(tmp_path / "few.ndjson", [good_event(n, text="x" * 300) for n in range(6000)])
     with (tmp_path / "many.ndjson").open("wb") as many:
         for _ in range(6):
             many.write(few.read_bytes())
@@ -383,7 +383,7 @@ def _peak_kib(cwd: Path, name: str, url: str) -> int:
         "code = subprocess.run(sys.argv[1:]).returncode\n"
         "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    arguments = command(name, "--url", url, "--workers", "2", "-q")
+    arguments = command(name, "--url", url, "--workers", "2", "--batch-size", "500", "-q")
     done = subprocess.run(
         [arguments[0], "-c", script, *arguments], cwd=cwd, env=environment(), capture_output=True, check=True
     )
