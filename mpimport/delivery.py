@@ -111,7 +111,7 @@ class _Delivery:
         if ticket is not None:
             self.patience.except_for(ticket.paced_s)
         elif not admission.halt.is_set():
-            self._give_up()
+            self._give_up("is over")
         return ticket
 
     def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
@@ -184,12 +184,13 @@ class _Delivery:
         self.trouble = retry.reason
         delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
         if delay_s > patience.left_s(now):
-            self._give_up()
+            self._give_up("is over before the next attempt")
             return False
         self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s, retry.answer))
         return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
         spent_s, times = self.patience.spent_s(self.route.clock.now()), self.patience.failures
         in_a_row = f"{times} times in a row" if times > 1 else "once"
-        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; the last time: {self.trouble}"
+        over = f"--give-up-after {self.patience.limit_s:g} {why}"
+        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; {over}; the last time: {self.trouble}"

@@ -46,17 +46,17 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
     if lines_as_json:
         say_summary(summary, report)
     elif summary.exit_code or not quiet:
+        if summary.audit is not None and summary.tells_audit:
+            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
+
+            told = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
+            write(sys.stderr, "\n".join([*told, ""]) + "\n")
         steps = next_steps(summary)
         print_summary(
             lambda most: summary_lines(summary, next_steps=steps, most_reasons=most),
             sys.stderr,
             exit_code=summary.exit_code,
         )
-        if summary.audit is not None and summary.tells_audit:
-            from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
-
-            lines = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
-            write(sys.stderr, "\n".join(["", *lines]) + "\n")
     if prints_json:
         write(sys.stdout, json.dumps(summary.as_json()) + "\n")
 

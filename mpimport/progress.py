@@ -42,7 +42,7 @@ class Progress:
         if self.bytes_read < self.bytes_skipped:
             return "passing over what earlier runs settled"
         if self.total_bytes and self.bytes_read >= self.total_bytes:
-            return "finishing"
+            return "sending the rest"
         return "checking" if self.checks_only else "importing"
 
     @property
@@ -71,14 +71,15 @@ class Progress:
     @property
     def held(self) -> str:
         """Say what sending waits for, if it does, and that the rate limit is shared, if it is."""
-        for_s = f" for {duration(self.flow.hold_s)}" if self.flow.hold_s else ""
+        for_s = f" for {duration(self.flow.hold_s)}" if self.flow.hold_s and self.flow.hold_s >= 0.05 else ""
         words = {
             "rate limit": f"waiting for the rate limit{for_s}",
             "gate": f"waiting{for_s}: the server asked to hold back",
             "probe": "trying with one request whether the server takes more",
         }
-        shared = f"by its 429s {self.flow.share:.0%} of the rate limit is ours" if self.flow.share < 1 else ""
-        return ", ".join(filter(None, (words.get(self.flow.held_by, self.waiting), shared)))
+        part = f"{self.flow.share:.0%}" if self.flow.share >= 0.01 else "less than 1%"
+        shared = f"by its 429s {part} of the rate limit is ours" if self.flow.share < 1 else ""
+        return "; ".join(filter(None, (words.get(self.flow.held_by, self.waiting), shared)))
 
     @property
     def seconds_left(self) -> float | None:
@@ -91,7 +92,8 @@ class Progress:
             return None
         whole = (1 - skipped) / (share - skipped)  # of what this run has to do, in parts of what it has done
         least_s = self.flow.pace.least_s(self.imported * whole, self.nbytes * whole)
-        return max(self.seconds * (whole - 1), least_s - self.seconds if share < 1 else 0.0)
+        held_s = self.flow.hold_s or 0.0 if self.flow.held_by == "rate limit" else 0.0
+        return max(self.seconds * (whole - 1), held_s, least_s - self.seconds if share < 1 else 0.0)
 
     def as_json(self) -> dict[str, Any]:
         """The fields of a progress line in JSON; its keys are promised in the README."""

@@ -157,15 +157,9 @@ def draw(now: Progress, width: int = 80) -> Group:
     top.add_column(no_wrap=True, max_width=max(8, width // 4), overflow="ellipsis")
     top.add_column(ratio=1)
     top.add_column(no_wrap=True, justify="right")
-    bar = ProgressBar(
-        total=1.0 if share is not None else None,
-        completed=share or 0.0,
-        pulse=share is None,
-        style="dim",
-        complete_style="none",
-        finished_style="none",
-        pulse_style="none",
-    )
+    bar: ProgressBar | Text = Text()  # where the end is not known, there is no part to show
+    if share is not None:
+        bar = ProgressBar(total=1.0, completed=share, style="dim", complete_style="none", finished_style="none")
     top.add_row(Text(clean(now.source or now.phase)), bar, Text(_how_far(now, with_bytes=width >= _WIDE)))
     counts = Text()
     counts.append(f"{now.imported:,} {now.outcome}", style="green" if now.imported else "")

@@ -224,7 +224,10 @@ def test_it_gives_up_when_the_next_wait_would_pass_the_time() -> None:
     assert clock.waits == [2, 4, 8, 16]
     assert len(told) == 4
     assert outcome.undelivered == (0, 1, 2, 3)
-    assert outcome.gave_up == "kept failing for 31 s, 5 times in a row; the last time: the server answers 500"
+    assert (
+        outcome.gave_up
+        == "kept failing for 31 s, 5 times in a row; --give-up-after 61 is over before the next attempt; the last time: the server answers 500"
+    )
     assert outcome.fatal is None
 
 

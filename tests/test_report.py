@@ -287,10 +287,10 @@ def test_durations_for_people(seconds: float, shown: str) -> None:
         (Flow("gate", 65.0), "waiting for 1:05 min: the server asked to hold back"),
         (Flow("probe"), "trying with one request whether the server takes more"),
         (Flow("concurrency"), "busy"),
-        (Flow(share=0.62), "busy, by its 429s 62% of the rate limit is ours"),
+        (Flow(share=0.62), "busy; by its 429s 62% of the rate limit is ours"),
         (
             Flow("rate limit", 3.0, 0.4),
-            "waiting for the rate limit for 3.0 s, by its 429s 40% of the rate limit is ours",
+            "waiting for the rate limit for 3.0 s; by its 429s 40% of the rate limit is ours",
         ),
     ],
 )
@@ -307,7 +307,7 @@ def test_progress_says_what_sending_waits_for(flow: Flow, words: str) -> None:
         ({}, "importing"),
         ({"checks_only": True}, "checking"),
         ({"bytes_skipped": 60_000_000}, "passing over what earlier runs settled"),
-        ({"bytes_read": 100_000_000}, "finishing"),
+        ({"bytes_read": 100_000_000}, "sending the rest"),
         ({"bytes_read": 100_000_000, "stopping": True}, "stopping"),
     ],
 )
