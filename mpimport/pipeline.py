@@ -24,6 +24,7 @@ from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
+from mpimport.summary_text import in_short
 
 QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
 QUIET_S = 10.0  # the same trouble is told once in so many seconds
@@ -216,7 +217,7 @@ class _Run:
 
     def _stop(self, error: MpimportError) -> None:
         if not self.stopping:
-            self.plan.report.say(logging.ERROR, str(error))
+            self.plan.report.say(logging.ERROR, in_short(str(error)))  # the summary says all of it
         self.errors.append(error)
         self._halt()
 

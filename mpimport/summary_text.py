@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from mpimport.account import ReasonCount, Summary, top_reasons
@@ -32,6 +33,15 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def in_short(message: str) -> str:
+    """Give the first part of a long message, up to where it begins to explain; a short one as it is."""
+    part = _EXPLAINS.search(message, 40)
+    return message if part is None or len(message) <= 160 else message[: part.start()]
+
+
+_EXPLAINS = re.compile("[:;] ")
 
 
 def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = (), most_reasons: int = TOP_REASONS) -> list[str]:
