@@ -123,7 +123,8 @@ class Summary:
 
     `seconds` is wall time. `stopped` says why the run ended early, or is empty. `rejected_files` and
     `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events. `checkpoint`
-    is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one.
+    is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one. `cut_short`: of
+    what cannot be read again, such as standard input, a part was not read.
     """
 
     tally: Tally
@@ -138,6 +139,7 @@ class Summary:
     audit: AuditReport | None = None
     checkpoint: str | None = None
     resumed: bool = False
+    cut_short: bool = False
 
     @property
     def read(self) -> int:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,11 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
     lines_as_json = given["log_format"] == "json"
     report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=lines_as_json)
 
+    codes: list[int] = []
+
     def tell(summary: Summary) -> None:
-        tell_summary(summary, report, quiet=given["quiet"], lines_as_json=lines_as_json, prints_json=given["as_json"])
+        asked = {"quiet": given["quiet"], "lines_as_json": lines_as_json, "prints_json": given["as_json"]}
+        codes.append(tell_summary(summary, report, **asked))
 
     with route_logging(report), interrupt.installed():
         try:
@@ -78,7 +82,8 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
                 report.say(logging.WARNING, note)
             for line in found.told():
                 report.say(logging.DEBUG, line)
-            return import_inputs(settings, inputs, report, interrupt, tell).exit_code
+            summary = import_inputs(settings, inputs, report, interrupt, tell)
+            return codes[-1] if codes else summary.exit_code
         finally:
             report.close()
 
@@ -90,7 +95,7 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
+    from mpimport.inputs import FileInput, find_clashes, find_fed_back, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
     from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -119,6 +124,7 @@ def _inputs(
             "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
             "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
         }
+        problems.extend(find_fed_back(inputs, [*rejected, *kept, *chain.from_iterable(written.values())]))
         settings_files = [Path(path) for path in sorted(kept_files)]
         read = [*settings_files, *(i.path for i in inputs if i.path)]
         problems.extend(find_overwriting(written, [*read, *rejected, *kept]))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mpimport.account import Summary
-from mpimport.errors import MpimportError, Told, UsageProblem
+from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem
 from mpimport.report import Lines, Report, draws_blocks, print_summary, say_summary, write
 from mpimport.summary_text import next_steps, summary_lines
 
@@ -40,8 +40,11 @@ def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> 
         raise Told(exit_code) from error
 
 
-def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json: bool, prints_json: bool) -> None:
-    """Tell a summary to people, or as log lines that are JSON, and on standard output to programs."""
+def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json: bool, prints_json: bool) -> int:
+    """Tell a summary to people, or as log lines that are JSON, and on standard output to programs.
+
+    Gives the exit code of the run, which is another where a program was not told.
+    """
     report.close()
     if lines_as_json:
         say_summary(summary, report)
@@ -58,7 +61,15 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
             exit_code=summary.exit_code,
         )
     if prints_json:
-        write(sys.stdout, json.dumps(summary.as_json()) + "\n")
+        try:
+            sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            pass  # whoever asked for it has gone
+        except (OSError, ValueError):  # no room for it, or closed
+            report.say(logging.ERROR, "--json: the summary cannot be written to standard output; see that it is open")
+            return CannotWrite.exit_code if summary.exit_code in (0, 1) else summary.exit_code
+    return summary.exit_code
 
 
 def _problems(error: Exception) -> Sequence[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -151,6 +152,18 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
         for source in inputs if path.exists() else ():
             if source.path is not None and path.samefile(source.path):
                 yield f"{source.name}: is also where rejects are written; name another file with --rejected"
+
+
+def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Iterator[str]:
+    """Tell of a file that standard input is redirected from and that is written to: it would never end, or be lost."""
+    if all(source.path is not None for source in inputs):
+        return
+    with suppress(OSError):
+        read = os.fstat(0)
+        for path in dict.fromkeys(written):
+            with suppress(OSError):
+                if stat.S_ISREG(read.st_mode) and os.path.samestat(path.stat(), read):
+                    yield f"{path}: is standard input, and would be written to; name the file instead: mpimport {path}"
 
 
 def find_overwriting(written: Mapping[str, Sequence[Path]], read: Sequence[Path]) -> Iterator[str]:

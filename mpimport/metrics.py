@@ -21,6 +21,7 @@ from mpimport.account import Summary
 from mpimport.errors import AlreadyRunning
 from mpimport.private_files import replace_file
 
+_BEGINNING = b"# HELP mpimport_"
 _MODE = 0o644  # the collector reads it as another user; it holds numbers only
 _MAX_BYTES = 1_000_000  # of a file of ours; what is larger is none
 _COUNTERS = {
@@ -43,6 +44,14 @@ _GAUGES = {
 _Key: TypeAlias = "tuple[str, str]"
 _Values: TypeAlias = "dict[_Key, float]"
 """By a metric's name without `_total`, and the value of its label beside `import`, or nothing."""
+
+
+def is_ours(path: Path) -> bool:
+    """Whether there is nothing yet, or what an earlier run has written. Raises OSError."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) in (b"", _BEGINNING)
 
 
 def begin(path: Path) -> None:
@@ -72,6 +81,8 @@ def fail(path: Path, exit_code: int) -> None:
 
     Where another run of the import is under way, the file is that one's, and only the end of this one is counted.
     """
+    if not is_ours(path):  # the run may have ended because it must not be written over
+        return
     values = _read(path)
     if exit_code == AlreadyRunning.exit_code:
         _count(values, "mpimport_runs", 1, str(exit_code))

@@ -25,9 +25,9 @@ from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
 from mpimport.summary_text import in_short
+from mpimport.trouble import Trouble
 
 QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
-QUIET_S = 10.0  # the same trouble is told once in so many seconds
 
 
 def run(plan: Plan) -> Summary:
@@ -50,10 +50,8 @@ class _Run:
         self.notes = list(plan.notes)
         self.consumed = 0
         self.current: Input | None = None
-        self.waiting: tuple[str, float] = ("", 0.0)
-        self.told: dict[str, float] = {}
-        self.failed = 0  # requests that are to be repeated
-        self.throttled = 0  # those of them that were answered with 429
+        self.trouble = Trouble()
+        self.cut_short = False  # of what cannot be read again, a part was not read
 
     def run(self) -> Summary:
         self.plan.interrupt.on_wait = self._while_waiting
@@ -65,6 +63,10 @@ class _Run:
                 if self._goes_on(source):
                     self.intake.begin(number)
                     self._read(number, source)
+                if not source.resumable and self.stopping and not self.saving:
+                    self.cut_short = True
+                    where = f"after record {self.intake.next - 1:,}" if source.consumed else "before its first record"
+                    self.notes.append(f"{source.name}: reading stopped {where}; what follows is saved nowhere")
         except Exception:
             self._halt()  # an error of the input's own: what was taken from it is accounted for all the same
             self._finish()
@@ -157,7 +159,7 @@ class _Run:
                     self._abandon()
                 continue
             if isinstance(result, Waiting):
-                self._waits(result)
+                self.trouble.note(result, self.plan.clock(), self.plan.report)
             elif result.batch.seq in self.under_way:
                 self._settle(result)
 
@@ -190,7 +192,8 @@ class _Run:
             self._gave_up(outcome.gave_up, nothing_arrives=self.tally.imported == imported_before)
 
     def _settled(self, problem: CannotWrite | None) -> None:
-        self.waiting = self.waiting if self.under_way else ("", 0.0)
+        if not self.under_way:
+            self.trouble.over()
         if problem is not None:
             self._stop(problem)
         self._check_rejected()
@@ -227,18 +230,6 @@ class _Run:
         if self.plan.senders is not None:
             self.plan.senders.stop()
 
-    def _waits(self, waiting: Waiting) -> None:
-        now = self.plan.clock()
-        self.failed += 1
-        self.throttled += waiting.answer == "throttled"
-        self.waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
-        if now - self.told.get(waiting.reason, -QUIET_S) >= QUIET_S:
-            self.told[waiting.reason] = now
-            self.plan.report.say(
-                logging.WARNING,
-                f"{waiting.reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
-            )
-
     def _look_around(self) -> None:
         """Notice a signal, and show how far it is."""
         if self.plan.interrupt.asked:
@@ -259,16 +250,16 @@ class _Run:
             read=self.intake.read,
             imported=self.tally.imported + self.tally.valid,
             rejected=self.tally.rejected,
-            retries=self.failed,
+            retries=self.trouble.failed,
             seconds=now - self.began,
             nbytes=self.tally.nbytes,
             source=self.current.name if self.current else "",
             bytes_skipped=sum(source.skipped for source in self.plan.inputs),
-            waiting=self.waiting[0] if now < self.waiting[1] else "",
+            waiting=self.trouble.waiting(now),
             flow=self.plan.senders.flow() if self.plan.senders else Flow(),
             checks_only=self.plan.senders is None,
             stopping=self.stopping,
-            throttled=self.throttled,
+            throttled=self.trouble.throttled,
         )
 
     def _summary(self) -> Summary:
@@ -297,4 +288,5 @@ class _Run:
             undelivered_files=plan.settler.undelivered_files,
             notes=tuple(self.notes),
             resumed=resumed,
+            cut_short=self.cut_short,
         )

@@ -89,7 +89,15 @@ def forbid_core_files() -> None:
 
 
 def replace_file(path: Path, data: bytes, mode: int = _MODE) -> None:
-    """Write a file as a whole into the place of what is there; a reader finds the one or the other. Raises OSError."""
+    """Write a file as a whole into the place of what is there; a reader finds the one or the other. Raises OSError.
+
+    What is there keeps its mode, and a link of our own leads to the file that is replaced.
+    """
+    if stranger := find_stranger(path):
+        raise OSError(stranger)
+    path = Path(os.path.realpath(path))
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
     new = path.with_name(path.name + NEW)
     with suppress(FileNotFoundError):
         new.unlink()

@@ -129,17 +129,22 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     steps = []
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
-    elif summary.exit_code in (5, 130, 143) and summary.stopped and not summary.undelivered_files:
+    elif summary.undelivered_files or summary.cut_short:
+        pass  # said below
+    elif summary.exit_code in (5, 130, 143) and summary.stopped:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
-    elif summary.exit_code == 4 and not summary.undelivered_files:
+    elif summary.exit_code == 4:
         steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
     causes = _common_causes(summary)
     steps.extend(causes)
     kept = [file for file in summary.rejected_files if file != os.devnull]
     if kept and not (causes and not summary.tally.imported + summary.tally.valid):
         steps.append(f"mend the events in {clean(kept[0])}, then import that file")
-    if summary.undelivered_files:
+    if summary.cut_short:
+        again = "events that arrive twice are deduplicated by their $insert_id"
+        steps.append(f"send the whole input again, for the rest of it was not read; {again}")
+    elif summary.undelivered_files:
         steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
     return tuple(steps)
 

@@ -49,9 +49,12 @@ class Telling:
             logger.addHandler(handler)
             stack.callback(logger.removeHandler, handler)
         if self._run.metrics is not None:
-            from mpimport.metrics import begin  # noqa: PLC0415  60 ms
+            from mpimport.metrics import begin, is_ours  # noqa: PLC0415  60 ms
 
             try:
+                if not is_ours(Path(self._run.metrics)):
+                    words = "holds something else than metrics of mpimport; name another file"
+                    raise UsageProblem(f"--metrics {self._run.metrics}: {words}")
                 begin(Path(self._run.metrics))
             except OSError as error:
                 raise UsageProblem(_words("--metrics", self._run.metrics, error)) from error

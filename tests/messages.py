@@ -37,7 +37,7 @@ TELLS_ONLY = {
     "a firewall may be in the way": "failures.py",
     "not the documented reply to /track": "replies_track.py",
     "gave up on a batch": "pipeline.py",
-    "failed, trying again in": "pipeline.py",
+    "failed, trying again in": "trouble.py",
     # Of a series: another part of the same message, or the summary's next step, says what to do.
     "is cut short and was not read": "delimited.py",
     "is cut short there and was not read": "ndjson.py",
@@ -62,6 +62,7 @@ TELLS_ONLY = {
     "something may be missing": "watched.py",
     "it is written again": "rejects.py",
     "no event was found in its": "pipeline.py",
+    "what follows is saved nowhere": "pipeline.py",
     "undelivered events could be saved nowhere": "pipeline.py",
     "once more does not wait": "pipeline.py",
     "was written by another version of mpimport": "checkpoint.py",

@@ -425,6 +425,50 @@ def test_nobody_reads_standard_output(tmp_path: Path) -> None:
     assert b"Traceback" not in ended[1]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_summary_for_a_program_that_cannot_be_written_is_no_success(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    with Path("/dev/full").open("wb") as full:
+        process = start("e.ndjson", "--sandbox", "--json", "-q", cwd=tmp_path, stdout=full.fileno())
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 5
+    assert b"--json: the summary cannot be written to standard output" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("stdin.rejected.ndjson", ()),
+        ("stdin.rejected.ndjson.undelivered.ndjson", ()),
+        ("s.json", ("--report", "s.json", "--rejected", "r.ndjson")),
+    ],
+)
+def test_standard_input_from_a_file_that_is_written_to_is_refused(
+    name: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    before = write_ndjson(tmp_path / name, [good_event(1), {"event": ""}]).read_bytes()
+    with (tmp_path / name).open("rb") as source:
+        process = start("-", "--sandbox", *options, cwd=tmp_path, stdin=source.fileno())
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert f"{name}: is standard input, and would be written to; name the file instead" in said.decode()
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_what_was_not_read_of_standard_input_is_told(tmp_path: Path) -> None:
+    events = ndjson([good_event(n) for n in range(40_000)])
+    with Sandbox(SandboxConfig(faults=(("401", 1.0),))) as sandbox:
+        ended = mpimport("-", "--url", sandbox.url, "--json", cwd=tmp_path, stdin=events)
+
+    assert ended.code == 4
+    assert ended.summary["read"] < 40_000
+    assert f"note: stdin: reading stopped after record {ended.summary['read']:,}; what follows is saved" in ended.err
+    assert "next: send the whole input again" in ended.err
+    assert "next: import" not in ended.err
+
+
 def test_without_strict_a_silent_drop_is_found_and_told(tmp_path: Path) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(n, plan="bad" if n == 37 else "good") for n in range(100)])
 

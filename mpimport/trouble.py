@@ -1,0 +1,44 @@
+"""The requests of a run that are to be repeated: how many, what they wait for, and when that is told.
+
+Must not know who repeats them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from mpimport.records import Waiting
+from mpimport.report import Report
+
+QUIET_S = 10.0  # ours: the same trouble is told once in so many seconds
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What has failed so far. Moments are a clock's monotonic seconds."""
+
+    failed: int = 0
+    throttled: int = 0  # those of them that were answered with 429
+    _waiting: tuple[str, float] = ("", 0.0)
+    _told: dict[str, float] = field(default_factory=dict)
+
+    def note(self, waiting: Waiting, now: float, report: Report) -> None:
+        """Take down that a request failed, and tell of it unless that was told just now."""
+        self.failed += 1
+        self.throttled += waiting.answer == "throttled"
+        self._waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
+        if now - self._told.get(waiting.reason, -QUIET_S) >= QUIET_S:
+            self._told[waiting.reason] = now
+            report.say(
+                logging.WARNING,
+                f"{waiting.reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
+            )
+
+    def over(self) -> None:
+        """Take down that nothing is waited for any more."""
+        self._waiting = ("", 0.0)
+
+    def waiting(self, now: float) -> str:
+        """Say what is waited for, if anything is."""
+        return self._waiting[0] if now < self._waiting[1] else ""
