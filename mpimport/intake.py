@@ -90,12 +90,8 @@ class Intake:
             if record is None:
                 record = way.next()
                 if record is None:
-                    self.draft.mends.update(self._preparing.mends)
-                    self._preparing.mends.clear()
                     self._stand(number, block)
                     return
-            if prepared is not None:
-                record = self._preparing.take_back()
             yield from self._take_slowly(source, number, record, limits, block)
             number += 1
 

@@ -49,11 +49,13 @@ class TextRules:
     drop_long: frozenset[str] = frozenset()
     long_strings: LongStrings = "truncate"
     deep: Deep = "reject"
+    is_default: bool = field(init=False, compare=False, repr=False)
+    """Whether nothing but cutting is asked for."""
 
-    @property
-    def is_default(self) -> bool:
-        """Whether nothing but cutting is asked for."""
-        return self == TextRules()
+    def __post_init__(self) -> None:
+        """Find out once what is asked of every event."""
+        asked = self.split_urls or self.parse_json or self.drop_long or self.deep != "reject"
+        object.__setattr__(self, "is_default", not asked and self.long_strings == "truncate")
 
 
 def apply(properties: Mapping[str, Any], rules: TextRules, mends: Counter[str]) -> dict[str, Any]:

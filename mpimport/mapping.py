@@ -33,6 +33,7 @@ Only names that hardly mean anything else: `name` may be a person's, `event_id` 
 SPECIAL = frozenset({"time", "distinct_id", "$insert_id", "$user_id", "$device_id", "ip"})
 """What `keep` never takes away: without it an event would not be one, or be another's."""
 
+_SOUGHT = ("time", "distinct_id", "$insert_id")  # with `event` all that has aliases
 _MISSING = object()
 
 
@@ -69,7 +70,7 @@ class Mapper:
             if kind not in KINDS:
                 raise ValueError(f"{name}={kind}: the kinds are {', '.join(KINDS)}")
         self.rules = rules
-        self._is_default = rules.is_default
+        self.is_default = rules.is_default
         self._converters: tuple[tuple[str, str, Callable[[str], Any]], ...] = tuple(
             (name, kind, converter(kind)) for name, kind in rules.types
         )
@@ -87,8 +88,9 @@ class Mapper:
             event["event"] = rules.event_name
         for target, field in (rules.fields or {}).items():
             _move(event, properties, field, target, mends)
-        _fill_by_alias(event, properties, rules, mends)
-        if not self._is_default:
+        if not (event.get("event") and all(map(properties.get, _SOUGHT))):
+            _fill_by_alias(event, properties, rules, mends)
+        if not self.is_default:
             self._rearrange(event, properties, mends)
             self._convert(properties, [] if found is None else found)
         return event
@@ -110,6 +112,8 @@ class Mapper:
         for name, kind, convert in self._converters:
             value = find(properties, name)
             if isinstance(value, str):
+                if kind == "string":
+                    continue  # it is one
                 try:
                     _place(properties, name, convert(value))
                 except ValueError as error:
@@ -126,8 +130,9 @@ def lift(record: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a flat record into an event: everything but `event` becomes a property. Both may be changed then."""
     if "properties" in record:
         event = dict(record)
-        if isinstance(event["properties"], Mapping):
-            event["properties"] = dict(event["properties"])
+        properties = event["properties"]
+        if type(properties) is dict or isinstance(properties, Mapping):
+            event["properties"] = dict(properties)
         return event
     properties = dict(record)
     if "event" not in properties:
@@ -168,8 +173,8 @@ def _move(event: dict[str, Any], properties: dict[str, Any], old: str, new: str,
 
 def _pop(properties: dict[str, Any], name: str) -> Any:
     """Take a value out by its name, or by its dotted path; objects on the way are copied, not changed."""
-    if name in properties:
-        return properties.pop(name)
+    if name in properties or "." not in name:
+        return properties.pop(name, _MISSING)
     for head, rest in _splits(name):
         inner = properties.get(head)
         if isinstance(inner, Mapping):
@@ -209,8 +214,8 @@ def _keep_one(properties: Mapping[str, Any], name: str, kept: dict[str, Any]) ->
 
 def find(properties: Mapping[str, Any], name: str) -> Any:
     """Give the value at a name or a dotted path; None when there is none."""
-    if name in properties:
-        return properties[name]
+    if name in properties or "." not in name:
+        return properties.get(name)
     for head, rest in _splits(name):
         inner = properties.get(head)
         if isinstance(inner, Mapping) and (value := find(inner, rest)) is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from mpimport import long_text
-from mpimport.event_time import SECONDS_END
+from mpimport.event_time import MILLISECONDS_END, SECONDS_END, Read
 from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_DIGITS, MAX_INSERT_ID, MAX_TEXT, is_finite
 from mpimport.long_text import TextRules
 from mpimport.mapping import PLAIN, Mapper, find
@@ -25,6 +25,7 @@ from mpimport.time_forms import TimeReader
 
 _encode_sorted = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 _decode = msgspec.json.Decoder().decode
+_is_insert_id = INSERT_ID.fullmatch
 _UNENCODABLE = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
 
 LOOKALIKES = frozenset({"None", "NULL", "NaN", "Null", "Undefined", "N/A", "nan", "TRUE", "FALSE"})
@@ -43,7 +44,7 @@ class Shaping:
     @property
     def is_default(self) -> bool:
         """Whether an event that is right already passes through as it is."""
-        return self.mapper.rules.is_default and self.texts.is_default and not self.insert_id_from
+        return self.mapper.is_default and self.texts.is_default and not self.insert_id_from
 
 
 DEFAULT = Shaping()
@@ -82,13 +83,19 @@ def shape(record: Mapping[str, Any], mends: Counter[str], shaping: Shaping, foun
     properties = event.get("properties")
     if not isinstance(properties, dict):
         return event
-    if "time" in properties:
+    get = properties.get
+    if type(get("time")) is not int or shaping.times.time_format or properties["time"] >= MILLISECONDS_END:
         _mend_time(properties, shaping.times, mends, found)
-    _mend_ids(properties, mends)
+    user, own = get("distinct_id"), get("$insert_id")
+    if type(user) is not str or type(own) is not str or user in LOOKALIKES or not _is_insert_id(own):
+        _mend_ids(properties, mends)
+        user = get("distinct_id")
     if "ip" in properties and properties["ip"] in (None, ""):
         del properties["ip"]
         mends["ip_empty"] += 1
-    _check_distinct_id(properties, found)
+    if type(user) is str and len(user) > MAX_TEXT:
+        message = f"distinct_id is longer than {MAX_TEXT} characters; cut, it could be somebody else's: shorten it"
+        found.append(Reason("distinct_id_too_long", message, "properties.distinct_id"))
     if not shaping.texts.is_default:
         properties = event["properties"] = long_text.apply(properties, shaping.texts, mends)
     if shaping.insert_id_from:
@@ -142,25 +149,24 @@ def _insert_id_from(names: tuple[str, ...], event: dict[str, Any], mends: Counte
 
 
 def _mend_time(properties: dict[str, Any], times: TimeReader, mends: Counter[str], found: list[Reason]) -> None:
-    value = properties["time"]
+    value = properties.get("time")
     if value is None:
         return
-    read = times.read(value)
+    read = read_time(value, times)
     if isinstance(read, str):
         found.append(Reason("time_unreadable", read, "properties.time"))
     else:
         properties["time"], mend = read
-        if not mend and not isinstance(value, int):
-            mend = "time_rounded"  # 1.7e9: the value is right, and is written as the whole number that it is
         if mend:
             mends[mend] += 1
 
 
-def _check_distinct_id(properties: dict[str, Any], found: list[Reason]) -> None:
-    value = properties.get("distinct_id")
-    if isinstance(value, str) and len(value) > MAX_TEXT:
-        message = f"distinct_id is longer than {MAX_TEXT} characters; cut, it could be somebody else's: shorten it"
-        found.append(Reason("distinct_id_too_long", message, "properties.distinct_id"))
+def read_time(value: object, times: TimeReader) -> Read | str:
+    """Turn a value into a number that the API takes and the mend that this is, if it is one; or say why it is none."""
+    read = times.read(value)
+    if isinstance(read, str) or read[1] or isinstance(value, int):
+        return read
+    return read[0], "time_rounded"  # 1.7e9: the value is right, and is written as the whole number that it is
 
 
 def _can_be_spelt_out(value: float | Decimal) -> bool:

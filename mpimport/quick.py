@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from math import ceil
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from mpimport.examine import ADDED, find_duplicates, one_line
 from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_NESTED_BYTES
 from mpimport.mapping import ALIASES
 from mpimport.normalise import LOOKALIKES, insert_id_of
+from mpimport.prepare import Prepared
 from mpimport.recognise import Recogniser, Take
 from mpimport.records import RawRecord
 from mpimport.validate import Limits
@@ -53,11 +54,9 @@ class Quick:
             return ByRecord(self, with_names(records), limits, tidy=b"\r" not in records.getvalue())
         return ByLine(self, records, limits, self.recogniser(limits))
 
-    def through_prepared(self, records: Iterator[bytes], limits: Limits) -> Way:
+    def through_prepared(self, prepared: Prepared, limits: Limits) -> Way:
         """Choose the way through records that were written just now, no name twice in any object."""
-        if self.recogniser is None:
-            return ByRecord(self, zip(records, repeat(0)), limits, tidy=True)
-        return ByPrepared(self, records, limits, self.recogniser(limits))
+        return ByPrepared(self, prepared, limits, None if self.recogniser is None else self.recogniser(limits))
 
     def swallow(
         self, records: Iterator[tuple[Any, int]], draft: Draft, room: int, limits: Limits, *, tidy: bool = False
@@ -179,29 +178,69 @@ class ByLine:
 
 
 class ByPrepared:
-    """The recogniser for each record, and the loop for one that it does not take."""
+    """The recogniser for as many lines as it takes, then the loop, as `ByLine` has them; a record is what it was."""
 
-    def __init__(self, quick: Quick, records: Iterator[bytes], limits: Limits, recognise: Take) -> None:
+    def __init__(self, quick: Quick, prepared: Prepared, limits: Limits, recognise: Take | None) -> None:
         self._quick = quick
-        self._records = records
+        self._prepared = prepared
+        self._lines = BytesIO(prepared.text)
+        self._at = 0  # the index of the record that is next
         self._limits = limits
         self._recognise = recognise
+        self._patience = 1
 
     def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
         """Do as `Way` says."""
-        lines, recognise = draft.lines, self._recognise
-        taken = 0
-        for record in islice(self._records, room):
-            if not recognise(record, 0, lines, 1)[0]:
-                _, left = self._quick.swallow(iter([(record, 0)]), draft, 1, self._limits, tidy=True)
-                if left is not None:
-                    return taken, left
-            taken += 1
+        prepared, taken = self._prepared, 0
+        while taken < room and self._at < len(prepared.records):
+            count, stopped = self._take_lines(draft, room - taken)
+            marks = prepared.marks[self._at : self._at + count]
+            if any(marks):
+                draft.mends.update(chain.from_iterable(marks))
+            taken += count
+            self._pass(count + stopped)
+            if stopped:
+                record = prepared.records[self._at - 1]
+                if not self._take_again(record, draft):
+                    return taken, record
+                taken += 1
         return taken, None
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
-        return next(self._records, None)
+        if self._at == len(self._prepared.records):
+            return None
+        self._lines.readline()
+        self._pass(1)
+        return self._prepared.records[self._at - 1]
+
+    def _take_lines(self, draft: Draft, room: int) -> tuple[int, bool]:
+        """Append at most `room` lines; also says whether the one behind them may not be right, and was passed over."""
+        taken = 0
+        if self._recognise is not None:
+            text = self._prepared.text
+            taken, end = self._recognise(text, self._lines.tell(), draft.lines, room)
+            self._lines.seek(end)
+            if taken == room or end == len(text):
+                return taken, False
+            self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
+            room = min(room - taken, self._patience)
+        more, left = self._quick.swallow(zip(self._lines, repeat(0)), draft, room, self._limits, tidy=True)
+        return taken + more, left is not None
+
+    def _take_again(self, record: RawRecord, draft: Draft) -> bool:
+        if self._prepared.again is None:
+            return False
+        line, marks = self._prepared.again(record)
+        taken, _ = self._quick.swallow(iter([(line, 0)]), draft, 1, self._limits, tidy=True)
+        if taken:
+            draft.mends.update(marks)
+        return bool(taken)
+
+    def _pass(self, count: int) -> None:
+        self._at += count
+        if self._prepared.source is not None and self._at:
+            self._prepared.source.seek(self._prepared.ends[self._at - 1])
 
 
 def _may_outgrow(record: bytes) -> bool:

@@ -6,13 +6,33 @@ buffer. Everything here exists once a block, once a batch, once a request or onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 RawRecord: TypeAlias = "bytes | Mapping[str, Any]"
 """One record as a format hands it over: the bytes of one JSON value, or a mapping (CSV, library)."""
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """Records that are rows of a table of text, exact numbers and booleans, and can be had as columns, too.
+
+    An empty cell is `""`, and no part of a record.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102  of the columns, no two alike
+
+    def columns(self) -> Sequence[Sequence[Any]]:
+        """Give the cells of each column."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: int, /) -> Mapping[str, Any]: ...
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 from mpimport.event_time import HUGE, MILLISECONDS_END, UNITS, Read, count_in_unit, told
 
@@ -103,6 +105,15 @@ class TimeReader:
             return self._moment(datetime(value.year, value.month, value.day))  # noqa: DTZ001  the zone is the reader's
         what = "null" if value is None else "true or false" if isinstance(value, bool) else f"a {type(value).__name__}"
         return f"{what} is no time: use seconds or milliseconds since 1970, or ISO 8601 text"
+
+    def read_digits(self, cells: Sequence[Any]) -> list[int] | None:
+        """Read many values at once as `read` would, where all of them are the digits of a number in a usual unit."""
+        try:
+            digits = "".join(cells)
+        except TypeError:
+            return None
+        is_usual = self.time_format is None and digits.isascii() and digits.isdigit()
+        return list(map(int, cells)) if is_usual and set(map(len, cells)).issubset(_USUAL_DIGITS) else None
 
     def _number(self, value: int | Decimal) -> Read | str:
         if isinstance(value, Decimal) and not value.is_finite():

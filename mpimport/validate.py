@@ -241,7 +241,7 @@ def _values(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
 
 def _properties(event: Mapping[str, Any]) -> Mapping[str, Any]:
     properties = event.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
+    return properties if type(properties) is dict or isinstance(properties, Mapping) else {}
 
 
 RULES: tuple[Rule, ...] = (

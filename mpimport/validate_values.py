@@ -20,17 +20,19 @@ from mpimport.limits import (
 )
 from mpimport.records import Reason
 
-_SMALL = 2**53  # any number up to here is one that JSON readers can hold
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def is_plain(name: object, value: object) -> bool:
+def is_plain(name: object, value: Any) -> bool:
     """Whether a property is right at first sight, as most are, also those of events that are rejected."""
     if type(name) is not str or len(name) > MAX_TEXT or not name.isascii():
         return False
-    if type(value) is str:
-        return len(value) <= MAX_TEXT and value.isascii()
-    return value is None or type(value) is bool or (type(value) is int and -_SMALL < value < _SMALL)
+    kind = type(value)
+    if kind is str:
+        return len(value) <= MAX_TEXT and (value.isascii() or is_unicode(value))
+    if kind is int or kind is Decimal:
+        return is_finite(value)
+    return value is None or kind is bool
 
 
 def value_problems(name: object, value: object) -> Iterator[Reason]:

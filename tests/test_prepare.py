@@ -14,13 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import anything
 
+from mpimport import intake
 from mpimport.examine import Bad, examine
+from mpimport.formats.cells import Cells, make_blocks
+from mpimport.formats.columns import keep
+from mpimport.formats.delimited_rows import Rows, Table
 from mpimport.intake import Intake
 from mpimport.limits import FUTURE_S
 from mpimport.long_text import TextRules
 from mpimport.mapping import Mapper, MapRules
 from mpimport.normalise import Shaping
 from mpimport.prepare import Preparing
+from mpimport.recognise import load
 from mpimport.records import Batch, Block, RawRecord
 from mpimport.time_forms import TimeReader
 from mpimport.validate import Limits
@@ -40,12 +45,23 @@ Ended = tuple[list[bytes], list[Any], Counter[str]]
 
 
 def fed(records: Iterable[RawRecord], shaping: Shaping, *, plain: bool = False) -> Ended:
-    intake = Intake(max_events=7, max_bytes=10**6, geolocate=False, clock=lambda: NOW_S, shaping=shaping)
-    batches: list[Batch] = [*intake.feed("x", Block(1, records, plain=plain)), *intake.flush()]
+    return fed_block(Block(1, records, plain=plain), shaping)
+
+
+def fed_block(block: Block, shaping: Shaping, *, in_c: bool = False) -> Ended:
+    taking = Intake(
+        max_events=7,
+        max_bytes=10**6,
+        geolocate=False,
+        clock=lambda: NOW_S,
+        shaping=shaping,
+        recogniser=load() if in_c else None,
+    )
+    batches: list[Batch] = [*taking.feed("x", block), *taking.flush()]
     lines = [line for batch in batches for line in bytes(batch.lines).split(b"\n")[:-1]]
     rejects = [(r.number, r.reasons, r.event, r.raw) for batch in batches for r in batch.rejects]
     mends: Counter[str] = sum((Counter(batch.mends) for batch in batches), Counter())
-    assert intake.read == len(lines) + len(rejects)
+    assert taking.read == len(lines) + len(rejects)
     return lines, rejects, mends
 
 
@@ -72,7 +88,9 @@ def test_bytes(records: list[bytes], shaping: Shaping) -> None:
 
     assert [exact(line) for line in quick[0]] == [exact(line) for line in slow[0]]
     assert quick[1:] == slow[1:]
-    assert fed(BytesIO(b"".join(record + b"\n" for record in records)), shaping) == quick
+    lines = b"".join(record + b"\n" for record in records)
+    assert fed(BytesIO(lines), shaping) == quick
+    assert fed_block(Block(1, BytesIO(lines)), shaping, in_c=True) == quick
 
 
 @pytest.mark.parametrize(
@@ -111,12 +129,72 @@ def test_rows_of_a_table(rows: list[dict[str, Any]], shaping: Shaping) -> None:
     assert quick[1:] == slow[1:]
 
 
-def test_a_table_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"event": "a", "time": "1714557600", "distinct_id": "u", "$insert_id": "i", "price": Decimal("1.50")}
-    monkeypatch.setattr(Preparing, "take_back", pytest.fail)
-    [line] = fed([row], Shaping(), plain=True)[0]
+HEADER = ["event", "event_type", "time", "ts", "timestamp", "distinct_id", "user_id", "$user_id", "$insert_id"]
+HEADER += ["insert_id", "ip", "a", "b", "bucket", "properties", "a\\b", "\u00e9"]
+MOST_CELLS = {"event": "a", "time": "1714557600", "ts": "1714557600000", "distinct_id": "u", "$insert_id": "i-1"}
 
-    assert b'"price":1.50' in line
+
+@st.composite
+def tables(draw: st.DrawFn) -> Block:
+    """Make the rows of a table, most of whose cells are right, as the format hands them over."""
+    names = draw(st.lists(st.sampled_from(HEADER), unique=True, min_size=1))
+    if draw(st.booleans()):
+        names = list(dict.fromkeys([*names, "event", "time", "distinct_id"]))
+    cells = [st.just(MOST_CELLS.get(name, "x")) | CELLS for name in names]
+    rows = [list(row) for row in draw(st.lists(st.tuples(*cells), min_size=1, max_size=12))]
+    kinds = {name: draw(st.sampled_from(["string", "number", "boolean"])) for name in names if name in "ab"}
+    columns = [column for column in keep(names, kinds, types={}, misfit=None) if column is not None]
+    [block] = make_blocks(Table(tuple(names), ",", 10**6), columns, Rows(1, rows, [",".join(row) for row in rows]))
+    assert isinstance(block, Block)
+    return block
+
+
+@settings(deadline=None, max_examples=300)
+@given(tables(), st.sampled_from([Shaping(), Shaping(times=TimeReader("ms")), SHAPINGS[0]]))
+def test_columns_of_a_table(block: Block, shaping: Shaping) -> None:
+    records = list(block.records)
+    quick, slow = fed(records, shaping, plain=True), slowly(records, shaping)
+
+    assert isinstance(block.records, Cells)
+    assert [block.records[at] for at in range(len(records))] == records
+    assert fed_block(block, shaping) == quick
+    assert fed_block(block, shaping, in_c=True) == quick
+    assert [exact(line) for line in quick[0]] == [exact(line) for line in slow[0]]
+    assert quick[1:] == slow[1:]
+
+
+def test_a_table_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("event_type", "timestamp", "distinct_id", "$insert_id", "price")
+    rows = [["a", "1714557600", "u", "i-1", "1.50"], ["b", "2024-05-01T10:00:00Z", "v", "", ""]]
+    [price] = keep(["price"], {"price": "number"}, types={}, misfit=None)
+    assert price is not None
+    [block] = make_blocks(Table(names, ",", 10**6), [price], Rows(1, rows, ["", ""]))
+    monkeypatch.setattr(Preparing, "_write", pytest.fail)
+    monkeypatch.setattr(intake, "examine", pytest.fail)
+    assert isinstance(block, Block)
+    (first, second), rejects, mends = fed_block(block, Shaping())
+
+    properties = b'{"distinct_id":"u","$insert_id":"i-1","price":1.50,"time":1714557600,"ip":0}'
+    assert first == b'{"event":"a","properties":%b}' % properties
+    assert b'"time":1714557600000,' in second
+    assert not rejects
+    assert mends == {
+        "alias event_type event": 2,
+        "alias timestamp time": 2,
+        "time_read": 2,
+        "insert_id_made": 1,
+    }
+
+
+def test_reading_goes_on_behind_the_last_record_that_was_taken() -> None:
+    event = b'{"event":"a","properties":{"time":1714557600,"distinct_id":"u","$insert_id":"i%d"}}\n'
+    lines = [event % number for number in range(20)]
+    block = Block(1, BytesIO(b"".join(lines)), offset=100)
+    taking = Intake(max_events=7, max_bytes=10**6, geolocate=False, clock=lambda: NOW_S, shaping=SHAPINGS[0])
+    batches = [*taking.feed("x", block), *taking.flush()]
+
+    ends = [batch.spans[-1].offset for batch in batches]
+    assert ends == [100 + sum(map(len, lines[:count])) for count in (7, 14, 20)]
 
 
 def test_what_is_right_already_is_not_prepared() -> None:

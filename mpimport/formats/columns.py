@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from mpimport.value_types import KINDS, converter
@@ -37,6 +38,7 @@ ALWAYS_TEXT = frozenset({"event", "distinct_id", "$insert_id", "$user_id", "$dev
 MAX_DIGITS = 15
 """A decimal number of so many digits survives every reader that keeps numbers as doubles."""
 
+_REMEMBERED = 4096  # ours: most columns of numbers hold few different ones
 _SAME_LENGTH = 9
 _match_number = re.compile(r"(?!-0(?:\.0*)?$)-?(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?").fullmatch
 _BOOLEANS = {"true": True, "false": False}
@@ -159,6 +161,7 @@ def _look_like_ids(cells: Sequence[str]) -> bool:
     return len(set(map(len, fractions))) > 1 and any(part.endswith("0") and part != "0" for part in fractions)
 
 
+@lru_cache(_REMEMBERED)
 def _read_number(cell: str) -> int | Decimal:
     match = _match_number(cell)
     if match is None or _has_many_digits(cell):
@@ -166,6 +169,7 @@ def _read_number(cell: str) -> int | Decimal:
     return int(cell) if match.lastindex is None else Decimal(cell)
 
 
+@lru_cache(_REMEMBERED)
 def _read_boolean(cell: str) -> bool:
     value = _BOOLEANS.get(cell.lower())
     if value is None:

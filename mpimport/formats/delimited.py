@@ -14,13 +14,13 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 
 from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.formats.cells import make_blocks
 from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems, keep
 from mpimport.formats.delimited_header import NUL, find_problems
 from mpimport.formats.delimited_rows import (
     Rows,
     Table,
     is_unclosed,
-    make_blocks,
     read_carefully,
     read_header,
     read_quickly,

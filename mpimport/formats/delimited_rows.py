@@ -1,20 +1,14 @@
-"""Lines of delimited text to rows: many at once where all is well, one at a time where something is not.
-
-And rows to mappings, with the columns that are more than text converted.
-"""
+"""Lines of delimited text to rows: many at once where all is well, one at a time where something is not."""
 
 from __future__ import annotations
 
 import csv
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mpimport.formats.columns import Column
-from mpimport.limits import show
-from mpimport.records import Block, Reason, Unreadable
+from mpimport.records import Reason, Unreadable
 
 _NO_LIMIT = 2**31 - 1  # a C long of 32 bits is the most that every platform takes
 _END_IN_QUOTES = "unexpected end of data"  # csv's words; the same from Python 3.10 to 3.14
@@ -46,17 +40,6 @@ def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
             return None
     whole = len(rows) == len(lines) and set(map(len, rows)) == {len(table.names)}
     return rows if whole else None
-
-
-def make_blocks(table: Table, columns: Sequence[Column], found: Rows) -> Iterator[Block | Unreadable]:
-    """Hand over rows as mappings, each made when it is asked for; `columns` are those that are not just text."""
-    records = _make_records(table.names, found.rows)
-    if not columns:
-        yield Block(found.first, records, plain=True)
-    elif not any(column.strict for column in columns):
-        yield Block(found.first, _convert(columns, records), plain=True)
-    else:
-        yield from _convert_strictly(columns, records, found)
 
 
 def read_carefully(
@@ -126,7 +109,7 @@ class _Found:
         reason = self._find_fault(number, cells, lines, clean=clean) if cells else None
         if reason is not None:
             self._flush()
-            self._items.append(Unreadable(number, reason, _encode(lines)))
+            self._items.append(Unreadable(number, reason, encode_lines(lines)))
         elif cells:
             if number != self._next:
                 self._flush()
@@ -151,7 +134,7 @@ class _Found:
                 f"a quoted cell of line {number} is followed by something that is no separator: "
                 f"double the quotes that are text",
             )
-        self._items.append(Unreadable(number, reason, _encode([line])))
+        self._items.append(Unreadable(number, reason, encode_lines([line])))
 
     def finish(self) -> list[Rows | Unreadable]:
         self._flush()
@@ -180,62 +163,6 @@ class _Found:
         return Reason("ragged_row", f"line {number} has {len(cells)} cells where the header has {width}: {mend}")
 
 
-def _make_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        if "" in row:
-            yield {name: cell for name, cell in zip(names, row) if cell}  # noqa: B905 - the lengths were compared
-        else:
-            yield dict(zip(names, row))  # noqa: B905 - as above
-
-
-def _convert(columns: Sequence[Column], records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    pairs = [(column.name, column.convert) for column in columns]
-    for record in records:
-        for name, convert in pairs:
-            if name in record:
-                try:
-                    record[name] = convert(record[name])
-                except ValueError:
-                    continue  # it stays text
-        yield record
-
-
-def _convert_strictly(
-    columns: Sequence[Column], records: Iterator[dict[str, Any]], found: Rows
-) -> Iterator[Block | Unreadable]:
-    """Convert all at once, for a row that is refused ends the block before it."""
-    run: list[dict[str, Any]] = []
-    for number, (record, text) in enumerate(zip(records, found.texts, strict=True), found.first):
-        misfits: list[tuple[Column, str, ValueError]] = []
-        for column in columns:
-            cell = record.get(column.name)
-            if cell is None:
-                continue
-            try:
-                record[column.name] = column.convert(cell)
-            except ValueError as error:
-                if column.strict:
-                    misfits.append((column, cell, error))
-        if not misfits:
-            run.append(record)
-            continue
-        if run:
-            yield Block(number - len(run), run, plain=True)
-            run = []
-        yield Unreadable(number, _word_misfits(number, misfits), _encode([text]))
-    if run:
-        yield Block(found.first + len(found.rows) - len(run), run, plain=True)
-
-
-def _word_misfits(number: int, misfits: Sequence[tuple[Column, str, ValueError]]) -> Reason:
-    column, cell, error = misfits[0]
-    option = shlex.quote(f"{column.name}=string")
-    message = f"line {number}, column {column.name!r} ({column.kind}): {show(cell)} {error}; or --type {option}"
-    if len(misfits) > 1:
-        message += f"; and so for {', '.join(repr(other.name) for other, _, _ in misfits[1:])}"
-    return Reason("type_mismatch", message, column.name)
-
-
 def _word_utf8(number: int) -> str:
     return f"line {number} is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
 
@@ -244,7 +171,8 @@ def _word_nul(number: int) -> Reason:
     return Reason("nul_byte", f"line {number} holds a NUL byte: is the file damaged, or UTF-16 (--encoding utf-16-le)?")
 
 
-def _encode(lines: Sequence[str]) -> bytes:
+def encode_lines(lines: Sequence[str]) -> bytes:
+    """Give lines as the bytes that they were read from, without the last line end."""
     return "".join(lines).rstrip("\r\n").encode(errors="surrogateescape")
 
 

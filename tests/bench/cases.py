@@ -13,7 +13,7 @@ from pathlib import Path
 
 import rivals
 from data import data_file
-from measure import Run, arrived, measure
+from measure import Run, arrived, count_cores, measure
 
 LATENCY_S = 0.2
 LARGE = 10  # times the data of the small case of memory
@@ -54,6 +54,7 @@ class Ours:
     expected: int = 0
     repeated: int = 0
     far: bool = False
+    one_core: bool = False
     checkout: Path = field(default=_ROOT)
 
     def __call__(self, place: Place) -> Run:
@@ -65,7 +66,9 @@ class Ours:
         command = [sys.executable, "-m", "mpimport", *source, "--url", url, "-q", "--rejected", str(rejected)]
         command += [*_UNPACED, *self.options]
         before = arrived(url)
-        run = measure(command, expected=self.expected, cwd=self.checkout, stdin=[path] * self.repeated)
+        run = measure(
+            command, expected=self.expected, cwd=self.checkout, stdin=[path] * self.repeated, one_core=self.one_core
+        )
         bad = sum(1 for _ in rejected.open("rb")) if rejected.exists() else 0
         _require(self.shape, arrived(url) - before + bad, place.count * max(self.repeated, 1))
         return run
@@ -119,6 +122,7 @@ def our_cases() -> list[Case]:
         Case("nothing", partial(_python, ("-c", "pass"))),
         Case("help", partial(_python, ("-m", "mpimport", "--help"))),
         Case("ten", import_ten),
+        *([Case("one core", Ours("clean", one_core=True))] if count_cores() > 1 else []),
         Case("far", Ours("clean", ("--workers", "16"), far=True), rounds=3),
         Case("small", Ours("clean", ("--workers", "16"), repeated=1), rounds=3),
         Case("large", Ours("clean", ("--workers", "16"), repeated=LARGE), rounds=1),

@@ -13,11 +13,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 ENVIRONMENT = {"MP_USERNAME": "bench", "MP_SECRET": "bench", "MP_PROJECT_ID": "1"}
+_NOT_AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE"}  # what pip installs is compiled, and not at each start
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -37,18 +39,21 @@ def measure(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     stdin: Sequence[Path] = (),
+    one_core: bool = False,
 ) -> Run:
     """Run a command; `stdin` are files that it is given one after the other. Stops the benchmark where it fails."""
+    own = {name: value for name, value in os.environ.items() if name not in _NOT_AS_INSTALLED}
     with tempfile.TemporaryFile() as complaints:
         began = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**os.environ, **ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=complaints,
-            stderr=complaints,
-        )
+        with on_one_core() if one_core else nullcontext():
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**own, **ENVIRONMENT, **(environment or {})},
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=complaints,
+                stderr=complaints,
+            )
         if process.stdin is not None:
             _pour(stdin, process.stdin.fileno())
             process.stdin.close()
@@ -60,6 +65,22 @@ def measure(
             said = complaints.read().decode(errors="replace")[-2000:]
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}, not {expected}:\n{said}")
     return Run(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss * _RSS_UNIT / 1e6)
+
+
+def count_cores() -> int:
+    """Count the cores that may be used, where it can be said which of them a process uses; else 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Let what is started inside have one core only."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _pour(files: Sequence[Path], descriptor: int) -> None:
