@@ -187,7 +187,7 @@ def parse_max_rejected(text: str) -> MaxRejected:
     """Read `N` or `P%`. Raises ValueError with words for people."""
     percent = text.strip().endswith("%")
     try:
-        limit = float(text.strip().rstrip("%")) if percent else int(text)
+        limit = float(text.strip().removesuffix("%")) if percent else int(text)
     except ValueError:
         raise ValueError(f"{text!r} is neither a number of events, like 100, nor a share, like 1%") from None
     if not (limit >= 0 and (limit <= 100 or not percent)):
