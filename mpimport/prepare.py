@@ -68,7 +68,10 @@ class Preparing:
             self._names, self._layout = rows.names, layout_of(rows.names)
         if self._layout is None:
             return self._prepare(rows)
-        text, marks = self._layout.write(rows.columns(), self.shaping.times)
+        try:
+            text, marks = self._layout.write(rows.columns(), self.shaping.times)
+        except UNENCODABLE:  # one of the rows
+            return self._prepare(rows)
         return Prepared(cast("Sequence[RawRecord]", rows), text, marks, again=partial(self._write, names=0))
 
     def _prepare(self, records: Iterable[RawRecord]) -> Prepared:

@@ -140,7 +140,7 @@ def tables(draw: st.DrawFn) -> Block:
     names = draw(st.lists(st.sampled_from(HEADER), unique=True, min_size=1))
     if draw(st.booleans()):
         names = list(dict.fromkeys([*names, "event", "time", "distinct_id"]))
-    cells = [st.just(MOST_CELLS.get(name, "x")) | CELLS for name in names]
+    cells = [st.just(MOST_CELLS.get(name, "x")) | CELLS | st.just("\udc80") for name in names]
     rows = [list(row) for row in draw(st.lists(st.tuples(*cells), min_size=1, max_size=12))]
     kinds = {name: draw(st.sampled_from(["string", "number", "boolean"])) for name in names if name in "ab"}
     columns = [column for column in keep(names, kinds, types={}, misfit=None) if column is not None]
@@ -157,10 +157,10 @@ def test_columns_of_a_table(block: Block, shaping: Shaping) -> None:
 
     assert isinstance(block.records, Cells)
     assert [block.records[at] for at in range(len(records))] == records
-    assert fed_block(block, shaping) == quick
-    assert fed_block(block, shaping, in_c=True) == quick
-    assert [exact(line) for line in quick[0]] == [exact(line) for line in slow[0]]
-    assert quick[1:] == slow[1:]
+    for found in (quick, fed_block(block, shaping), fed_block(block, shaping, in_c=True)):
+        # by value: where a column is taken for the event's name, that stands before the properties or behind them
+        assert [exact(line) for line in found[0]] == [exact(line) for line in slow[0]]
+        assert found[1:] == slow[1:]
 
 
 def test_a_table_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
