@@ -166,6 +166,10 @@ class Summary:
         """Whether there is an audit to tell: of a dry run that came to its end, and read something."""
         return self.audit is not None and bool(self.tally.read) and not self.stopped
 
+    def with_unwritten(self) -> Summary:
+        """Give the same summary of a run whose telling could not be written: no success, whatever became of events."""
+        return self if self.exit_code not in (0, 1) else replace(self, exit_code=CannotWrite.exit_code)
+
     def with_notes(self, *notes: str) -> Summary:
         """Give the same summary with more notes."""
         return replace(self, notes=(*self.notes, *notes))

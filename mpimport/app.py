@@ -154,11 +154,12 @@ def import_inputs(
     inputs: Sequence[Input],
     report: Report,
     interrupt: Interrupt,
-    tell: Callable[[Summary], None] = lambda _: None,
+    tell: Callable[[Summary], Summary] = lambda summary: summary,
 ) -> Summary:
     """Run an import whose settings were checked, and tell its summary before it is forgotten where it could go on.
 
-    Raises UsageProblem when the destination is no use.
+    `tell` gives the summary back, with another exit code where it could not be told. Raises UsageProblem when the
+    destination is no use.
     """
     with ExitStack() as stack:
         endpoint = ENDPOINTS[settings.send.endpoint]
@@ -200,8 +201,7 @@ def import_inputs(
             summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
-        summary = telling.end(facts(summary))
-        tell(summary)
+        summary = tell(telling.end(facts(summary)))
         if keeper is not None:
             keeper.clear()  # who is killed before this runs again, and finds everything settled
         return summary

@@ -70,11 +70,9 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
     lines_as_json = given["log_format"] == "json"
     report = choose(sys.stderr, progress=given["progress"], level=_level(given), as_json=lines_as_json)
 
-    codes: list[int] = []
-
-    def tell(summary: Summary) -> None:
+    def tell(summary: Summary) -> Summary:
         asked = {"quiet": given["quiet"], "lines_as_json": lines_as_json, "prints_json": given["as_json"]}
-        codes.append(tell_summary(summary, report, **asked))
+        return tell_summary(summary, report, **asked)
 
     with route_logging(report), interrupt.installed():
         try:
@@ -82,8 +80,7 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
                 report.say(logging.WARNING, note)
             for line in found.told():
                 report.say(logging.DEBUG, line)
-            summary = import_inputs(settings, inputs, report, interrupt, tell)
-            return codes[-1] if codes else summary.exit_code
+            return import_inputs(settings, inputs, report, interrupt, tell).exit_code
         finally:
             report.close()
 

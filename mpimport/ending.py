@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mpimport.account import Summary
-from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem
+from mpimport.errors import MpimportError, Told, UsageProblem
 from mpimport.report import Lines, Report, draws_blocks, print_summary, say_summary, write
 from mpimport.summary_text import next_steps, summary_lines
 
@@ -30,8 +30,10 @@ def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> 
         if metrics is not None and metrics.endswith(".prom"):
             from mpimport.metrics import fail  # noqa: PLC0415  60 ms
 
+            refused = isinstance(error, UsageProblem) and any("--metrics" in problem for problem in error.problems)
             with suppress(OSError):  # whoever looks at them sees that they are old
-                fail(Path(metrics), exit_code)
+                if not refused:
+                    fail(Path(metrics), exit_code)
         if not as_json:
             raise
         lines = Lines(out, level=logging.ERROR, as_json=True)
@@ -40,10 +42,10 @@ def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> 
         raise Told(exit_code) from error
 
 
-def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json: bool, prints_json: bool) -> int:
+def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json: bool, prints_json: bool) -> Summary:
     """Tell a summary to people, or as log lines that are JSON, and on standard output to programs.
 
-    Gives the exit code of the run, which is another where a program was not told.
+    Gives it back, with the exit code for what cannot be written where a program could not be told.
     """
     report.close()
     if lines_as_json:
@@ -68,8 +70,8 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
             pass  # whoever asked for it has gone
         except (OSError, ValueError):  # no room for it, or closed
             report.say(logging.ERROR, "--json: the summary cannot be written to standard output; see that it is open")
-            return CannotWrite.exit_code if summary.exit_code in (0, 1) else summary.exit_code
-    return summary.exit_code
+            return summary.with_unwritten()
+    return summary
 
 
 def _problems(error: Exception) -> Sequence[str]:

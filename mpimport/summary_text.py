@@ -127,14 +127,13 @@ def _mends(summary: Summary) -> Iterator[str]:
 def next_steps(summary: Summary) -> tuple[str, ...]:
     """Say what to do after a run that did not import everything."""
     steps = []
+    repeats = not (summary.undelivered_files or summary.cut_short)  # else another step says how to go on
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
-    elif summary.undelivered_files or summary.cut_short:
-        pass  # said below
-    elif summary.exit_code in (5, 130, 143) and summary.stopped:
+    elif repeats and summary.exit_code in (5, 130, 143) and summary.stopped:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
-    elif summary.exit_code == 4:
+    elif repeats and summary.exit_code == 4:
         steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
     causes = _common_causes(summary)
     steps.extend(causes)

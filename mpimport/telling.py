@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpimport.account import Summary
-from mpimport.errors import CannotWrite, MpimportError, UsageProblem
+from mpimport.errors import MpimportError, UsageProblem
 from mpimport.private_files import replace_file
 from mpimport.report import Report
 from mpimport.settings import RunSettings
@@ -76,17 +76,16 @@ class Telling:
         try:
             write(Path(path), summary)
         except OSError as error:
-            code = CannotWrite.exit_code if summary.exit_code in (0, 1) else summary.exit_code
-            return self._failure(_words(option, path, error), summary, code)
+            return self._failure(_words(option, path, error), summary.with_unwritten())
         except Exception as error:  # noqa: BLE001  the summary must not be lost with it
             words = f"{option} {path}: not written, which is a bug in mpimport: {type(error).__name__}: {error}"
-            return self._failure(words, summary, MpimportError.exit_code)
+            return self._failure(words, replace(summary, exit_code=MpimportError.exit_code))
         return summary
 
-    def _failure(self, words: str, summary: Summary, exit_code: int) -> Summary:
+    def _failure(self, words: str, summary: Summary) -> Summary:
         self._failed = True
         self.report.say(logging.ERROR, words)
-        return replace(summary.with_notes(words), exit_code=exit_code)
+        return summary.with_notes(words)
 
     def _report_as(self, path: str) -> Callable[[Path, Summary], None]:
         from mpimport.report_page import page  # noqa: PLC0415  only where it was asked for

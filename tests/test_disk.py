@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -257,7 +257,10 @@ def test_a_source_that_changes_before_its_turn_is_told(tmp_path: Path, change: s
 ODD_NAMES = [
     b"line\nbreak.ndjson",
     b"red\x1b[31m\x1b]0;title\x07.ndjson",
-    b"raw\xff\xfe.ndjson",
+    pytest.param(
+        b"raw\xff\xfe.ndjson",
+        marks=pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes no file names that are not UTF-8"),
+    ),
     b" .ndjson",
     "e\u202e\u0301.ndjson".encode(),
 ]
@@ -267,12 +270,7 @@ ODD_NAMES = [
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_any_name_is_shown_clean_and_has_its_rejects_beside_it(tmp_path: Path, name: bytes) -> None:
     path = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
-    try:
-        write_ndjson(path, [good_event(1), {"event": ""}])
-    except OSError as error:
-        if error.errno != errno.EILSEQ:
-            raise
-        pytest.skip("macOS takes no file names that are not UTF-8, so there is no such file to import")
+    write_ndjson(path, [good_event(1), {"event": ""}])
     ended = mpimport(os.fsdecode(name), "--sandbox", "--json", "-v", cwd=tmp_path)
 
     assert ended.code == 1, ended.err

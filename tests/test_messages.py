@@ -28,8 +28,9 @@ def words(message: Message) -> str:
     return f"{message.module}:{message.line}: {message.text}"
 
 
-def fail(broken: list[Message], rule: str) -> None:
-    assert not broken, "\n".join([rule, *map(words, broken)])
+def told(rule: str, broken: list[Message]) -> str:
+    """Word a failure: the rule, and the messages that break it."""
+    return "\n".join([rule, *map(words, broken)])
 
 
 def test_they_are_found() -> None:
@@ -44,7 +45,7 @@ def test_each_says_what_to_do_next() -> None:
     silent = [m for m in MESSAGES if not any(rule.search(m.text) for rule in helpful)]
     silent = [m for m in silent if not _tells_only(m) and not _ends_with_advice(m)]
 
-    fail(silent, "say what to do next, or add it to TELLS_ONLY where there is nothing to do:")
+    assert silent == [], told("say what to do next, or add it to TELLS_ONLY where there is nothing to do:", silent)
 
 
 def test_each_says_where() -> None:
@@ -55,7 +56,7 @@ def test_each_says_where() -> None:
     )
     nowhere = [m for m in MESSAGES if not (m.holes or OPTION.search(m.text) or about.search(m.text) or _tells_only(m))]
 
-    fail(nowhere, "name the file, the option, the host or the field:")
+    assert nowhere == [], told("name the file, the option, the host or the field:", nowhere)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,15 @@ def test_each_says_where() -> None:
     ],
 )
 def test_each_is_written_alike(rule: str, broken: re.Pattern[str]) -> None:
-    fail([message for message in MESSAGES if broken.search(message.text)], rule)
+    unlike = [message for message in MESSAGES if broken.search(message.text)]
+
+    assert unlike == [], told(rule, unlike)
 
 
 def test_no_secret_is_put_in() -> None:
-    fail([m for m in MESSAGES if any(SECRETS.search(hole) for hole in m.holes)], "a secret would be shown:")
+    telling = [message for message in MESSAGES if any(SECRETS.search(hole) for hole in message.holes)]
+
+    assert telling == [], told("a secret would be shown:", telling)
 
 
 def test_what_only_tells_is_still_there() -> None:

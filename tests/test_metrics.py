@@ -76,6 +76,43 @@ def test_a_file_that_is_none_of_ours_counts_for_nothing(junk: bytes, tmp_path: P
     assert read(path)["mpimport_runs_total0"] == 1
 
 
+@pytest.mark.parametrize("used_as", ["source", "--rejected", "--secret-file", "--mapping", "--config", "missing"])
+def test_a_run_that_is_refused_writes_no_metrics_over_what_it_uses(used_as: str, run: Callable[..., int]) -> None:
+    event = write_ndjson(Path("used.prom"), [good_event(1)]).read_bytes()
+    write_ndjson(Path("e.ndjson"), [good_event(1)])
+    source = {"source": "used.prom", "missing": "missing.ndjson"}.get(used_as, "e.ndjson")
+    options = (used_as, "used.prom") if used_as.startswith("--") else ()
+    with pytest.raises(UsageProblem):
+        run(source, "--sandbox", *options, "--metrics", "used.prom")
+
+    assert Path("used.prom").read_bytes() == event
+
+
+@pytest.mark.parametrize("content", [b"node_load 1\n", b"\xff\xfe", b"{}"])
+def test_a_file_of_somebody_else_is_refused_and_stays(content: bytes, run: Callable[..., int]) -> None:
+    Path("m.prom").write_bytes(content)
+    write_ndjson(Path("e.ndjson"), [good_event(1)])
+    with pytest.raises(UsageProblem, match=r"--metrics m\.prom: holds something else than metrics of mpimport"):
+        run("e.ndjson", "--sandbox", "--metrics", "m.prom")
+
+    assert Path("m.prom").read_bytes() == content
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes are those of POSIX")
+def test_links_of_ones_own_are_followed_and_what_is_there_keeps_its_mode(run: Callable[..., int]) -> None:
+    write_ndjson(Path("e.ndjson"), [good_event(1)])
+    for name in ("m.prom", "r.json"):
+        there = Path(f"there-{name}")
+        there.touch(0o640)
+        Path(name).symlink_to(there)
+
+    assert run("e.ndjson", "--sandbox", "-q", "--metrics", "m.prom", "--report", "r.json") == 0
+    for name in ("m.prom", "r.json"):
+        assert Path(name).is_symlink()
+        assert Path(name).stat().st_size
+        assert Path(name).stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX only")
 def test_a_name_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/shop\xff.prom"))
