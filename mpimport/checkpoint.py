@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from mpimport.fingerprint import Fingerprint
 from mpimport.mark import Ranges
+from mpimport.private_files import NEW, write_whole
 
 VERSION = 1
 _MARK = b'{"mpimport_checkpoint":'  # how each of our files begins, of whatever version
 LOCK = ".lock"  # added to the name of the file for that of its lock
-_NEW = ".mpimport-new"  # added to the name of the file that is being written
 
 
 class SourceState(Struct, frozen=True):
@@ -96,7 +96,7 @@ def text_of(path: Path) -> str:
 
 def derived(path: Path) -> tuple[Path, Path]:
     """Give the names beside a checkpoint that are used with it: of the lock, and of the file that is being written."""
-    return path.with_name(path.name + LOCK), path.with_name(path.name + _NEW)
+    return path.with_name(path.name + LOCK), path.with_name(path.name + NEW)
 
 
 def find_obstacle(path: Path) -> str | None:
@@ -141,20 +141,7 @@ def load(path: Path) -> State | None:
 
 def save(path: Path, state: State) -> None:
     """Write a checkpoint in the place of what is there, and make sure that it survives a power cut. Raises OSError."""
-    new = path.with_name(path.name + _NEW)
-    with suppress(FileNotFoundError):
-        new.unlink()
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(_File(VERSION, state)))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()
-        raise
+    write_whole(path, msgspec.json.encode(_File(VERSION, state)))
     sync(path.parent)
 
 
@@ -170,5 +157,5 @@ def sync(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Take a checkpoint away, and what a run that was killed left of the next one. Raises OSError."""
-    for one in (path, path.with_name(path.name + _NEW)):
+    for one in (path, path.with_name(path.name + NEW)):
         one.unlink(missing_ok=True)

@@ -89,7 +89,7 @@ def forbid_core_files() -> None:
 
 
 def replace_file(path: Path, data: bytes, mode: int = _MODE) -> None:
-    """Write a file as a whole into the place of what is there; a reader finds the one or the other. Raises OSError.
+    """Write a file that somebody asked for as a whole into the place of what is there. Raises OSError.
 
     What is there keeps its mode, and a link of our own leads to the file that is replaced.
     """
@@ -98,11 +98,16 @@ def replace_file(path: Path, data: bytes, mode: int = _MODE) -> None:
     path = Path(os.path.realpath(path))
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
+    write_whole(path, data, mode)
+
+
+def write_whole(path: Path, data: bytes, mode: int = _MODE) -> None:
+    """Put a new file into the place of what is there: whoever reads finds the one or the other. Raises OSError."""
     new = path.with_name(path.name + NEW)
     with suppress(FileNotFoundError):
         new.unlink()
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
