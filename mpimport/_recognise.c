@@ -1,10 +1,11 @@
-/* Recognises events that are right as they stand, and copies them as they are to be sent: no Python object is made
- * of any of them, and while a block is looked at, other threads of Python run.
+/* Recognises events that are right, as they stand or with the edits that somebody asked for, and copies them as they are
+ * to be sent: no Python object is made of any of them, and while a block is looked at, other threads of Python run.
  *
  * It knows no more than `quick` does in Python, which is its reference: whatever is taken here, `quick` would have
  * taken, and the bytes are the same. Whatever is not surely so is left to `quick`, so a rule may be stricter here than
  * it has to be, and no reason for a refusal is ever given. The numbers, names and ids are handed in by `recognise`:
- * their home is `limits`, and the tests hold both to the same verdict.
+ * their home is `limits`, and the tests hold both to the same verdict. Edits come from `edits`, their reference is
+ * `mapping`; an event with edits is taken only if it is right before them and after them.
  *
  * Text is read up to the NUL that CPython puts behind the bytes of every `bytes` object. It is white space nowhere and
  * may stand in no string, number or word of JSON, so wherever a text ends, reading stops.
@@ -24,6 +25,9 @@
 #define MAX_INT_DIGITS 18  /* a whole number of so many digits fits 64 bits */
 #define MAX_DIGITS 40      /* with these two, a number with a fraction or an exponent is far inside the range of a double */
 #define MAX_EXPONENT_DIGITS 2
+#define MAX_TEXT_DECIMALS 6 /* with more of them, Python may spell a number with an exponent */
+#define MAX_EDITS 256      /* of one event; `new_rules` needs a bound, and one with more is left */
+#define SHORTEST 40        /* bytes: no event that is taken is shorter, for it has two names of its own and three inside */
 #define CLOSING_SPAN 64    /* `accept.with_properties` looks for the two closing braces no further from the end */
 #define WORTH_RELEASING 16384 /* bytes: to let other threads run takes longer than to look at less */
 #define NAME "mpimport._recognise.rules"
@@ -36,12 +40,24 @@ typedef const unsigned char *Bytes;
 /* What a property's name means to the rules. */
 enum { ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
 
+/* What becomes of a property. */
+enum { KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING }; /* `edits` names them, too */
+
 typedef struct {
-    uint32_t hash;
-    int kind;          /* 0 in an empty slot */
+    const char *text;  /* NULL in an empty slot */
     size_t size;
-    const char *text;
+    uint32_t hash;
+    int kind;          /* of the name that it is sent by */
+    int action;
+    const char *sent;  /* the name that it is sent by, and needs no escape */
+    size_t sent_size;
+    uint32_t sent_hash;
 } Word;
+
+typedef struct {
+    const char *text;
+    size_t size;
+} Piece;
 
 typedef struct {
     size_t max_text;       /* code points in a text or a name */
@@ -54,7 +70,11 @@ typedef struct {
     size_t max_bytes;      /* of a record, so that no list or object in it is too large */
     Word names[SLOTS];
     Word ids[SLOTS];       /* that are refused or look like a missing value */
-    PyObject *words;       /* holds the texts of both */
+    int other_action;      /* for properties of other names */
+    Piece event_name;      /* for all events, escaped; empty: they keep theirs */
+    Piece added;           /* members, each with a comma before it, that are added to the properties */
+    size_t growth;         /* bytes by which edits make an event longer at most */
+    PyObject *words;       /* holds all the texts */
     char *scratch;         /* the events of one call, before they are appended */
     size_t scratch_size;
     int busy;
@@ -63,6 +83,11 @@ typedef struct {
 typedef struct {
     int64_t oldest_s, newest_s;
 } Times;
+
+typedef struct {
+    Bytes from, until;     /* are left out */
+    Piece piece;           /* takes their place */
+} Edit;
 
 typedef struct {
     const Rules *rules;
@@ -75,6 +100,8 @@ typedef struct {
     Bytes closing;         /* at their closing brace */
     size_t open;           /* how many of `hashes` are in use */
     uint32_t hashes[MAX_OPEN_NAMES];
+    size_t edit_count;
+    Edit edits[MAX_EDITS]; /* of this event, in the order of its text */
 } Scan;
 
 typedef struct {
@@ -121,12 +148,12 @@ static uint32_t hash(Bytes text, size_t size)
     return (uint32_t)(mixed >> 32);
 }
 
-static int find_word(const Word *words, uint32_t hashed, Bytes text, size_t size)
+static const Word *find_word(const Word *words, uint32_t hashed, Bytes text, size_t size)
 {
-    for (size_t slot = hashed % SLOTS; words[slot].kind; slot = (slot + 1) % SLOTS)
+    for (size_t slot = hashed % SLOTS; words[slot].text; slot = (slot + 1) % SLOTS)
         if (words[slot].hash == hashed && words[slot].size == size && !memcmp(words[slot].text, text, size))
-            return words[slot].kind;
-    return 0;
+            return &words[slot];
+    return NULL;
 }
 
 /* --- strings ---------------------------------------------------------------------------------------------------- */
@@ -303,7 +330,7 @@ static int scan_mark(Scan *scan, char mark)
     return 1;
 }
 
-static int scan_object(Scan *scan, int depth, int is_properties);
+static int scan_object(Scan *scan, int depth);
 static int scan_list(Scan *scan, int depth, int lists);
 
 /* Pass over a value that may hold `depth` levels of objects and `lists` of lists (`accept._value_type`). */
@@ -314,7 +341,7 @@ static int scan_value(Scan *scan, int depth, int lists)
     case '"':
         return scan_string(scan, &text);
     case '{':
-        return depth && scan_object(scan, depth - 1, 0);
+        return depth && scan_object(scan, depth - 1);
     case '[':
         return lists && scan_list(scan, depth, lists - 1);
     case 't':
@@ -350,6 +377,78 @@ static int scan_list(Scan *scan, int depth, int lists)
     return 0;
 }
 
+/* --- edits ------------------------------------------------------------------------------------------------------ */
+
+/* Note an edit behind all that are noted; 0 when there are too many. */
+static int edit(Scan *scan, Bytes from, Bytes until, const char *text, size_t size)
+{
+    if (scan->edit_count == MAX_EDITS)
+        return 0;
+    Edit noted = {from, until, {text, size}};
+    scan->edits[scan->edit_count++] = noted;
+    return 1;
+}
+
+/* Leave out text that nothing noted reaches beyond; what is noted inside of it is forgotten. */
+static int leave_out(Scan *scan, Bytes from, Bytes until)
+{
+    while (scan->edit_count && scan->edits[scan->edit_count - 1].until > from)
+        scan->edit_count--;
+    if (scan->edit_count) {
+        Edit *last = &scan->edits[scan->edit_count - 1];
+        if (last->until == from && !last->piece.size) {
+            last->until = until;
+            return 1;
+        }
+    }
+    return edit(scan, from, until, "", 0);
+}
+
+/* Pass over a number that Python spells in the same way. */
+static int scan_plain_number(Scan *scan)
+{
+    Bytes first = scan->at, at = first + (*first == '-'), whole;
+    if (!scan_number(scan))
+        return 0;
+    while (is_digit(*at))
+        at++;
+    whole = at;
+    if (at < scan->at && *at == '.')
+        for (at++; is_digit(*at);)
+            at++;
+    if (at == whole && first[0] == '-' && first[1] == '0') /* -0 is 0 */
+        return 0;
+    return at == scan->at && at - whole <= MAX_TEXT_DECIMALS + 1;
+}
+
+/* Pass over a value that is to be a text, and is quoted if it is a number or a boolean (`mapping.Mapper`). */
+static int scan_as_string(Scan *scan)
+{
+    Bytes first = scan->at;
+    int is_number = is_digit(*first) || *first == '-';
+    if (!is_number && *first != 't' && *first != 'f')
+        return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
+    if (!(is_number ? scan_plain_number(scan) : scan_word(scan, *first == 't' ? "true" : "false")))
+        return 0;
+    return edit(scan, first, first, "\"", 1) && edit(scan, scan->at, scan->at, "\"", 1);
+}
+
+/* Pass over a value that is to be something else where it is text, and is taken out of its quotes; where a text does
+ * not say what is meant as JSON says it, it is left to `value_types`. */
+static int scan_as(Scan *scan, int action)
+{
+    Bytes first = scan->at;
+    if (*first != '"')
+        return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
+    scan->at++;
+    if (action == AS_NUMBER ? !scan_plain_number(scan)
+                            : action != AS_BOOLEAN || !scan_word(scan, *scan->at == 't' ? "true" : "false"))
+        return 0;
+    if (*scan->at++ != '"')
+        return 0;
+    return leave_out(scan, first, first + 1) && leave_out(scan, scan->at - 1, scan->at);
+}
+
 /* --- properties ------------------------------------------------------------------------------------------------- */
 
 /* `time_too_old`, `time_in_future`: a whole number of seconds or milliseconds. */
@@ -373,7 +472,7 @@ static int scan_time(Scan *scan)
 static int scan_id(Scan *scan, Text *id)
 {
     return scan_string(scan, id) && !id->escaped &&
-           !find_word(scan->rules->ids, hash(id->text, id->size), id->text, id->size);
+           find_word(scan->rules->ids, hash(id->text, id->size), id->text, id->size) == NULL;
 }
 
 /* `insert_id_invalid`: the same as `limits.INSERT_ID`. */
@@ -390,7 +489,8 @@ static int scan_insert_id(Scan *scan)
     return 1;
 }
 
-static int scan_property(Scan *scan, int kind)
+/* Pass over the value of a property that is sent by a name of that kind. */
+static int scan_property(Scan *scan, int kind, int action)
 {
     Text text;
     scan->seen |= 1 << kind;
@@ -404,12 +504,16 @@ static int scan_property(Scan *scan, int kind)
     case REFUSED: /* `reserved_property`, `ignored_event` */
         return 0;
     case IP: /* `ip_empty`: such a property is taken out */
-        if (scan->needs_ip && (*scan->at == 'n' || (*scan->at == '"' && scan->at[1] == '"')))
+        if (*scan->at == 'n' || (*scan->at == '"' && scan->at[1] == '"'))
             return 0;
         break;
     default:
         break;
     }
+    if (action == AS_STRING)
+        return scan_as_string(scan);
+    if (action != KEEP)
+        return scan_as(scan, action);
     return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
 }
 
@@ -423,34 +527,52 @@ static int is_repeated(const Scan *scan, size_t first, uint32_t hashed)
     return found;
 }
 
-/* Pass over a name and its colon. One that is spelt with escapes may be another one, or a special one. */
-static int scan_name(Scan *scan, size_t first, Text *name, uint32_t *hashed)
+/* Enter a name among those of an object (`duplicate_key`). */
+static int enter_name(Scan *scan, size_t first, uint32_t hashed)
 {
-    if (!scan_string(scan, name) || name->escaped)
+    if (is_repeated(scan, first, hashed))
         return 0;
-    *hashed = hash(name->text, name->size);
-    if (is_repeated(scan, first, *hashed)) /* `duplicate_key` */
-        return 0;
-    scan->hashes[scan->open++] = *hashed;
-    return scan_mark(scan, ':');
+    scan->hashes[scan->open++] = hashed;
+    return 1;
 }
 
-/* Pass over an object whose values may hold `depth` levels of objects (`object_too_wide`, `too_many_properties`). */
-static int scan_object(Scan *scan, int depth, int is_properties)
+/* Pass over a member of an object. A name that is spelt with escapes may be another one, or a special one. */
+static int scan_member(Scan *scan, size_t first, int depth)
+{
+    Text name;
+    return scan_string(scan, &name) && !name.escaped && enter_name(scan, first, hash(name.text, name.size)) &&
+           scan_mark(scan, ':') && scan_value(scan, depth, scan->rules->max_lists);
+}
+
+/* Pass over a member of the properties; -1 when it is to be left out. */
+static int scan_property_member(Scan *scan, size_t first)
 {
     const Rules *rules = scan->rules;
-    size_t first = scan->open, max_names = is_properties ? rules->max_properties : rules->max_keys;
     Text name;
-    uint32_t hashed;
+    if (!scan_string(scan, &name) || name.escaped)
+        return 0;
+    uint32_t hashed = hash(name.text, name.size);
+    const Word *word = find_word(rules->names, hashed, name.text, name.size);
+    int action = word ? word->action : rules->other_action;
+    if (!enter_name(scan, first, word ? word->sent_hash : hashed) ||
+        (word && word->sent != word->text && !edit(scan, name.text, name.text + name.size, word->sent, word->sent_size)) ||
+        !scan_mark(scan, ':'))
+        return 0;
+    if (action == DROP)
+        return scan_value(scan, rules->max_depth, rules->max_lists) ? -1 : 0;
+    return scan_property(scan, word ? word->kind : ORDINARY, action);
+}
+
+/* Pass over an object whose values may hold `depth` levels of objects (`object_too_wide`). */
+static int scan_object(Scan *scan, int depth)
+{
+    size_t first = scan->open;
     scan->at = skip_space(scan->at + 1);
     if (*scan->at == '}') {
         scan->at++;
         return 1;
     }
-    while (scan->open - first < max_names && scan_name(scan, first, &name, &hashed)) {
-        int kind = is_properties ? find_word(rules->names, hashed, name.text, name.size) : ORDINARY;
-        if (!(is_properties ? scan_property(scan, kind) : scan_value(scan, depth, rules->max_lists)))
-            return 0;
+    while (scan->open - first < scan->rules->max_keys && scan_member(scan, first, depth)) {
         scan->at = skip_space(scan->at);
         if (*scan->at == '}') {
             scan->open = first;
@@ -463,13 +585,39 @@ static int scan_object(Scan *scan, int depth, int is_properties)
     return 0;
 }
 
+/* Pass over the object of the properties, one of which is kept at least (`too_many_properties`). */
+static int scan_members(Scan *scan)
+{
+    Bytes kept = NULL; /* where the last member ends that is */
+    scan->at = skip_space(scan->at + 1);
+    while (scan->open < scan->rules->max_properties) {
+        Bytes member = scan->at;
+        int found = scan_property_member(scan, 0);
+        if (!found)
+            return 0;
+        if (found > 0)
+            kept = scan->at;
+        scan->at = skip_space(scan->at);
+        if (*scan->at == '}') {
+            scan->closing = scan->at++;
+            return kept && (found > 0 || leave_out(scan, kept, scan->closing));
+        }
+        if (!scan_mark(scan, ',') || (found < 0 && !leave_out(scan, member, scan->at)))
+            return 0;
+    }
+    return 0;
+}
+
 /* --- events ----------------------------------------------------------------------------------------------------- */
 
 /* Pass over "event" and its value (`event_missing`, `event_not_text`, `event_empty`). */
 static int scan_event_name(Scan *scan)
 {
     Text name;
-    return scan_word(scan, "\"event\"") && scan_mark(scan, ':') && scan_string(scan, &name) && name.size;
+    Piece other = scan->rules->event_name;
+    if (!scan_word(scan, "\"event\"") || !scan_mark(scan, ':') || !scan_string(scan, &name) || !name.size)
+        return 0;
+    return !other.size || edit(scan, name.text, name.text + name.size, other.text, other.size);
 }
 
 /* Pass over "properties" and their object; what an event must have is there (`time_missing`, `distinct_id_missing`;
@@ -482,10 +630,10 @@ static int scan_properties(Scan *scan)
     scan->first_property = scan->at + 1;
     scan->open = 0;
     scan->seen = 0;
-    if (!scan_object(scan, scan->rules->max_depth, 1))
+    if (!scan_members(scan) || (scan->seen & needed) != needed)
         return 0;
-    scan->closing = scan->at - 1;
-    return (scan->seen & needed) == needed;
+    Piece added = scan->rules->added;
+    return !added.size || edit(scan, scan->closing, scan->closing, added.text, added.size);
 }
 
 /* Pass over one event, from brace to brace (`unknown_key`: there are no others than these two). */
@@ -517,13 +665,26 @@ static char *put(char *out, const void *from, size_t size)
     return out + size;
 }
 
+/* Copy an event with its edits; `from` is where its text begins, or goes on. */
+static char *put_event(const Scan *scan, Bytes from, Bytes end, char *out)
+{
+    for (size_t i = 0; i < scan->edit_count; i++) {
+        const Edit *next = &scan->edits[i];
+        out = put(out, from, (size_t)(next->from - from));
+        out = put(out, next->piece.text, next->piece.size);
+        from = next->until;
+    }
+    return put(out, from, (size_t)(end - from));
+}
+
 /* Copy the events of lines that are right; gives how many, and moves `scan` to the first line that is not taken. */
 static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out)
 {
     Py_ssize_t taken = 0;
     while (taken < room && scan->at < scan->end) {
-        Bytes line = scan->at, end;
+        Bytes line = scan->at, from = line, end;
         int is_last, adds_ip;
+        scan->edit_count = 0;
         if (!scan_event(scan, &is_last)) {
             scan->at = line;
             break;
@@ -533,22 +694,19 @@ static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out)
             scan->at++;
         adds_ip = scan->needs_ip && !(scan->seen & (1 << IP));
         if ((scan->at < scan->end && *scan->at++ != '\n') ||
-            !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes) ||
-            (adds_ip && is_last && end - scan->closing >= CLOSING_SPAN)) {
+            !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes - scan->rules->growth) ||
+            (adds_ip && is_last &&
+             (end - scan->closing >= CLOSING_SPAN ||
+              !edit(scan, scan->closing, end, IP_LAST, sizeof IP_LAST - 1)))) {
             scan->at = line;
             break;
         }
-        if (adds_ip && is_last) {
-            *out = put(*out, line, (size_t)(scan->closing - line));
-            *out = put(*out, IP_LAST, sizeof IP_LAST - 1);
-        } else if (adds_ip) {
+        if (adds_ip && !is_last) {
             *out = put(*out, line, (size_t)(scan->first_property - line));
             *out = put(*out, IP_FIRST, sizeof IP_FIRST - 1);
-            Bytes rest = skip_space(scan->first_property);
-            *out = put(*out, rest, (size_t)(end - rest));
-        } else {
-            *out = put(*out, line, (size_t)(end - line));
+            from = skip_space(scan->first_property);
         }
+        *out = put_event(scan, from, end, *out);
         *(*out)++ = '\n';
         taken++;
     }
@@ -565,7 +723,29 @@ static void free_rules(PyObject *capsule)
     PyMem_Free(rules);
 }
 
-/* Enter words from a list of (text as UTF-8, kind) into a table; `words` keeps the texts alive. */
+/* Point to the text of a bytes object, which `Rules.words` keeps alive. */
+static int point_to(PyObject *bytes, const char **text, size_t *size)
+{
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(bytes, (char **)text, &length) < 0)
+        return -1;
+    *size = (size_t)length;
+    return 0;
+}
+
+static void enter_word(Word *table, Word word)
+{
+    word.hash = hash((Bytes)word.text, word.size);
+    word.sent_hash = hash((Bytes)word.sent, word.sent_size);
+    if (word.size == word.sent_size && !memcmp(word.text, word.sent, word.size))
+        word.sent = word.text; /* nothing is to be edited */
+    size_t slot = word.hash % SLOTS;
+    while (table[slot].text)
+        slot = (slot + 1) % SLOTS;
+    table[slot] = word;
+}
+
+/* Enter words from a list of (text as UTF-8, kind, action, text that it is sent as) into a table. */
 static int enter_words(Word *table, PyObject *words)
 {
     Py_ssize_t count = PyList_Size(words);
@@ -575,18 +755,11 @@ static int enter_words(Word *table, PyObject *words)
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         Word word;
-        Py_ssize_t size;
-        PyObject *pair = PyList_GetItem(words, i), *bytes;
-        if (pair == NULL || !PyArg_ParseTuple(pair, "Si", &bytes, &word.kind))
+        PyObject *entry = PyList_GetItem(words, i), *text, *sent;
+        if (entry == NULL || !PyArg_ParseTuple(entry, "SiiS", &text, &word.kind, &word.action, &sent) ||
+            point_to(text, &word.text, &word.size) < 0 || point_to(sent, &word.sent, &word.sent_size) < 0)
             return -1;
-        if (PyBytes_AsStringAndSize(bytes, (char **)&word.text, &size) < 0)
-            return -1;
-        word.size = (size_t)size;
-        word.hash = hash((Bytes)word.text, word.size);
-        size_t slot = word.hash % SLOTS;
-        while (table[slot].kind)
-            slot = (slot + 1) % SLOTS;
-        table[slot] = word;
+        enter_word(table, word);
     }
     return 0;
 }
@@ -594,8 +767,8 @@ static int enter_words(Word *table, PyObject *words)
 static PyObject *new_rules(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *names, *ids, *capsule;
-    Py_ssize_t text, properties, keys, items, insert_id, bytes;
+    PyObject *names, *ids, *event_name, *added, *capsule;
+    Py_ssize_t text, properties, keys, items, insert_id, bytes, growth;
     Rules *rules = PyMem_Calloc(1, sizeof *rules);
     if (rules == NULL)
         return PyErr_NoMemory();
@@ -604,12 +777,13 @@ static PyObject *new_rules(PyObject *module, PyObject *arguments)
         PyMem_Free(rules);
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "OO(nnnniinn)", &names, &ids, &text, &properties, &keys, &items,
-                          &rules->max_depth, &rules->max_lists, &insert_id, &bytes))
+    if (!PyArg_ParseTuple(arguments, "OO(nnnniinn)(iSSn)", &names, &ids, &text, &properties, &keys, &items,
+                          &rules->max_depth, &rules->max_lists, &insert_id, &bytes, &rules->other_action, &event_name,
+                          &added, &growth))
         goto failed;
     if (text < 0 || properties < 0 || keys < 0 || items < 0 || insert_id < 0 || bytes < 0 || rules->max_depth < 0 ||
         rules->max_depth > 8 || rules->max_lists < 0 || rules->max_lists > 8 || properties > MAX_OPEN_NAMES ||
-        keys > MAX_OPEN_NAMES || properties + rules->max_depth * keys > MAX_OPEN_NAMES) {
+        keys > MAX_OPEN_NAMES || properties + rules->max_depth * keys > MAX_OPEN_NAMES || growth < 0 || growth > bytes) {
         PyErr_SetString(PyExc_ValueError, "a limit is out of range");
         goto failed;
     }
@@ -619,8 +793,11 @@ static PyObject *new_rules(PyObject *module, PyObject *arguments)
     rules->max_items = (size_t)items;
     rules->max_insert_id = (size_t)insert_id;
     rules->max_bytes = (size_t)bytes;
-    rules->words = PyTuple_Pack(2, names, ids);
-    if (rules->words == NULL || enter_words(rules->names, names) < 0 || enter_words(rules->ids, ids) < 0)
+    rules->growth = (size_t)growth;
+    rules->words = PyTuple_Pack(4, names, ids, event_name, added);
+    if (rules->words == NULL || enter_words(rules->names, names) < 0 || enter_words(rules->ids, ids) < 0 ||
+        point_to(event_name, &rules->event_name.text, &rules->event_name.size) < 0 ||
+        point_to(added, &rules->added.text, &rules->added.size) < 0)
         goto failed;
     return capsule;
 failed:
@@ -628,11 +805,11 @@ failed:
     return NULL;
 }
 
-/* Make room for all events of a text: what is put into one is less than an eighth of the shortest event that is taken,
- * which has two names of its own and three of properties. */
-static int reserve(Rules *rules, size_t size)
+/* Make room for all events of a text, with what is put into them. */
+static int reserve(Rules *rules, size_t size, size_t room)
 {
-    size += size / 8 + 16;
+    size_t events = size / SHORTEST + 1;
+    size += (events < room ? events : room) * (rules->growth + sizeof IP_LAST) + 1;
     if (rules->scratch_size < size) {
         char *scratch = PyMem_Realloc(rules->scratch, size);
         if (scratch == NULL) {
@@ -672,7 +849,7 @@ static PyObject *take(PyObject *module, PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "no such place in the text, or another thread is at work with these rules");
         return NULL;
     }
-    if (reserve(rules, (size_t)(size - start)) < 0)
+    if (reserve(rules, (size_t)(size - start), room > 0 ? (size_t)room : 0) < 0)
         return NULL;
     out = rules->scratch;
     scan.rules = rules;

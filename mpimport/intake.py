@@ -1,6 +1,6 @@
 """Blocks of records in, full batches out: the loop that every event passes through.
 
-`quick` takes what is right, most of it many events at a time; each other record goes to `examine`. Knows neither files
+`ways` take what is right, most of it many events at a time; each other record goes to `examine`. Knows neither files
 nor the network.
 """
 
@@ -15,10 +15,11 @@ from mpimport.examine import ADDED, Bad, examine
 from mpimport.limits import ALL_HISTORY, FUTURE_S, History
 from mpimport.normalise import DEFAULT, Shaping
 from mpimport.prepare import Preparing
-from mpimport.quick import ROOM, Quick
-from mpimport.recognise import Recogniser
+from mpimport.quick import ROOM
+from mpimport.recognise import Loader
 from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
 from mpimport.validate import Limits
+from mpimport.ways import Ways
 
 
 class Intake:
@@ -34,7 +35,7 @@ class Intake:
         shaping: Shaping = DEFAULT,
         history: History = ALL_HISTORY,
         sent_with: Mapping[str, int] | None = None,
-        recogniser: Recogniser | None = None,
+        recogniser: Loader | None = None,
     ) -> None:
         """Take the limits of one request, whether `ip` is left out, and what the user said about fields.
 
@@ -48,12 +49,12 @@ class Intake:
         self._first = 1  # of the records that are in no batch yet
         self._offset: int | None = None  # where `next` begins
         self._spans: list[Span] = []  # of sources that ended since the last batch
-        self._preparing = Preparing(shaping)
+        self._shaping = shaping
         self._added = () if geolocate else tuple(ADDED)
         self._clock = clock
         self._history = history
         self._sent_with = sent_with or {}
-        self._quick = Quick(recogniser)
+        self._ways = Ways(Preparing(shaping), recogniser)
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -70,9 +71,7 @@ class Intake:
                 yield self._seal()
             return
         limits = self._limits(self._clock())
-        prepared = self._preparing.of(block)
-        quick = self._quick
-        way = quick.through(block.records, limits) if prepared is None else quick.through_prepared(prepared, limits)
+        way = self._ways.through(block, limits)
         number = block.first
         while True:
             draft = self.draft
@@ -99,7 +98,7 @@ class Intake:
         return Limits(
             now_s + FUTURE_S,
             self._added,
-            keeps_long_text=self._preparing.shaping.texts.long_strings == "keep",
+            keeps_long_text=self._shaping.texts.long_strings == "keep",
             oldest_s=self._history.oldest_s(now_s),
             too_old=self._history.too_old,
             sent_with=self._sent_with,
@@ -131,7 +130,7 @@ class Intake:
         """Mend or reject one record of a block, yielding the batch that it fills or no longer fits into."""
         draft = self.draft
         mends: Counter[str] = Counter()
-        text = examine(record, limits, mends, self._preparing.shaping)
+        text = examine(record, limits, mends, self._shaping)
         if text is None:
             return
         if isinstance(text, bytes) and not draft.fits(len(text) + 1):

@@ -58,23 +58,24 @@ class Preparing:
     def of(self, block: Block) -> Prepared | None:
         """Prepare a block; None when its records are to be looked at as they are."""
         if not self.shaping.is_default:
-            return self._prepare(block.records)
+            return self.prepare(block.records)
         if isinstance(block.records, Tabular):
             return self._prepare_rows(block.records)
-        return self._prepare(block.records) if block.plain else None
+        return self.prepare(block.records) if block.plain else None
 
     def _prepare_rows(self, rows: Tabular) -> Prepared:
         if rows.names != self._names:
             self._names, self._layout = rows.names, layout_of(rows.names)
         if self._layout is None:
-            return self._prepare(rows)
+            return self.prepare(rows)
         try:
             text, marks = self._layout.write(rows.columns(), self.shaping.times)
         except UNENCODABLE:  # one of the rows
-            return self._prepare(rows)
+            return self.prepare(rows)
         return Prepared(cast("Sequence[RawRecord]", rows), text, marks, again=partial(self._write, names=0))
 
-    def _prepare(self, records: Iterable[RawRecord]) -> Prepared:
+    def prepare(self, records: Iterable[RawRecord]) -> Prepared:
+        """Prepare records, whatever they are."""
         kept, lines, marks = [], [], []
         for record, names in with_names(records):
             line, done = self._write(record, names)

@@ -1,32 +1,28 @@
-"""The quick ways for events that are right: the loop in Python, and the recogniser in C where it was built.
+"""The quick way for events that are right, in Python: one typed decode in C, a handful of look-ups, one append.
 
-The loop of `Quick.swallow` is what runs for each event that the recogniser does not take: one typed decode in C, a
-handful of look-ups, one append. A `Way` goes through a block with both, or with the loop alone. A record that neither
-takes is given back, for `examine`. Knows neither files nor the network.
+This is the reference of the recogniser, does the work of it where it was not built, and takes what is right of what the
+recogniser leaves. A record that it does not take is given back, for `examine`. Knows neither files nor the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from io import BytesIO
-from itertools import chain, islice, repeat
+from collections.abc import Iterator
+from itertools import islice
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_names, with_properties
+from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_properties
 from mpimport.batch import Draft
 from mpimport.examine import ADDED, find_duplicates, one_line
 from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_NESTED_BYTES
 from mpimport.mapping import ALIASES
 from mpimport.normalise import LOOKALIKES, insert_id_of
-from mpimport.prepare import Prepared
-from mpimport.recognise import Recogniser, Take
 from mpimport.records import RawRecord
 from mpimport.validate import Limits
 
-ROOM = MAX_NESTED_BYTES + 128  # no event that is taken here is longer, with what is spliced in
+ROOM = MAX_NESTED_BYTES + 128  # no event that is taken quickly is longer, with what is spliced in
 
 _NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
 _SUSPECT_IDS = DISALLOWED_IDS | LOOKALIKES
@@ -35,28 +31,14 @@ _ENDING_WITH_IP = b"," + ADDED["ip"] + _ENDING
 _SMALL = MAX_NESTED_BYTES // 2  # surely no list or object in it is too large, however its numbers are spelt
 _LACKING = {"$insert_id", *ALIASES["$insert_id"]}  # an id that is null, or may go by another name
 _NO_IP = (None, "")
-_MOST_PATIENCE = 1024
 _is_insert_id = INSERT_ID.fullmatch
 
 
 class Quick:
-    """What the quick ways through all blocks share. `recogniser` None: everything goes through the loop."""
+    """The loop, and the names that it has seen."""
 
-    def __init__(self, recogniser: Recogniser | None) -> None:
-        self.recogniser = recogniser
+    def __init__(self) -> None:
         self._names = Names()
-
-    def through(self, records: Iterable[RawRecord], limits: Limits) -> Way:
-        """Choose the way through the records of a block."""
-        if not isinstance(records, BytesIO):
-            return ByRecord(self, with_names(records), limits)
-        if self.recogniser is None:
-            return ByRecord(self, with_names(records), limits, tidy=b"\r" not in records.getvalue())
-        return ByLine(self, records, limits, self.recogniser(limits))
-
-    def through_prepared(self, prepared: Prepared, limits: Limits) -> Way:
-        """Choose the way through records that were written just now, no name twice in any object."""
-        return ByPrepared(self, prepared, limits, None if self.recogniser is None else self.recogniser(limits))
 
     def swallow(
         self, records: Iterator[tuple[Any, int]], draft: Draft, room: int, limits: Limits, *, tidy: bool = False
@@ -112,135 +94,6 @@ class Quick:
                     draft.mends["insert_id_made"] += 1
             taken += 1
         return taken, None
-
-
-class Way(Protocol):
-    """A way through the records of one block."""
-
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
-        """Append events that are right, at most `room`; give how many, and the record behind them if it may not be.
-
-        None is taken and no record given only where there is no room, or at the end of the block.
-        """
-
-    def next(self) -> RawRecord | None:
-        """Take one record, whatever it is; None at the end of the block."""
-
-
-class ByRecord:
-    """The loop alone."""
-
-    def __init__(
-        self, quick: Quick, records: Iterator[tuple[RawRecord, int]], limits: Limits, *, tidy: bool = False
-    ) -> None:
-        self._quick = quick
-        self._records = records
-        self._limits = limits
-        self._tidy = tidy
-
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
-        """Do as `Way` says."""
-        return self._quick.swallow(self._records, draft, room, self._limits, tidy=self._tidy)
-
-    def next(self) -> RawRecord | None:
-        """Do as `Way` says."""
-        return next(self._records, (None,))[0]
-
-
-class ByLine:
-    """The recogniser for as many lines as it takes, then the loop: for one line, for more as they turn out alike."""
-
-    def __init__(self, quick: Quick, records: BytesIO, limits: Limits, recognise: Take) -> None:
-        self._quick = quick
-        self._records = records
-        self._text = records.getvalue()
-        self._limits = limits
-        self._recognise = recognise
-        self._patience = 1
-
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
-        """Do as `Way` says."""
-        start = self._records.tell()
-        taken, end = self._recognise(self._text, start, draft.lines, room)
-        self._records.seek(end)
-        if taken == room or end == len(self._text):
-            return taken, None
-        self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
-        chunk = BytesIO(b"".join(islice(self._records, self._patience)))
-        tidy = b"\r" not in chunk.getvalue()
-        more, record = self._quick.swallow(with_names(chunk), draft, room - taken, self._limits, tidy=tidy)
-        self._records.seek(end + chunk.tell())
-        return taken + more, record
-
-    def next(self) -> RawRecord | None:
-        """Do as `Way` says."""
-        return next(self._records, None)
-
-
-class ByPrepared:
-    """The recogniser for as many lines as it takes, then the loop, as `ByLine` has them; a record is what it was."""
-
-    def __init__(self, quick: Quick, prepared: Prepared, limits: Limits, recognise: Take | None) -> None:
-        self._quick = quick
-        self._prepared = prepared
-        self._lines = BytesIO(prepared.text)
-        self._at = 0  # the index of the record that is next
-        self._limits = limits
-        self._recognise = recognise
-        self._patience = 1
-
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
-        """Do as `Way` says."""
-        prepared, taken = self._prepared, 0
-        while taken < room and self._at < len(prepared.records):
-            count, stopped = self._take_lines(draft, room - taken)
-            marks = prepared.marks[self._at : self._at + count]
-            if any(marks):
-                draft.mends.update(chain.from_iterable(marks))
-            taken += count
-            self._pass(count + stopped)
-            if stopped:
-                record = prepared.records[self._at - 1]
-                if not self._take_again(record, draft):
-                    return taken, record
-                taken += 1
-        return taken, None
-
-    def next(self) -> RawRecord | None:
-        """Do as `Way` says."""
-        if self._at == len(self._prepared.records):
-            return None
-        self._lines.readline()
-        self._pass(1)
-        return self._prepared.records[self._at - 1]
-
-    def _take_lines(self, draft: Draft, room: int) -> tuple[int, bool]:
-        """Append at most `room` lines; also says whether the one behind them may not be right, and was passed over."""
-        taken = 0
-        if self._recognise is not None:
-            text = self._prepared.text
-            taken, end = self._recognise(text, self._lines.tell(), draft.lines, room)
-            self._lines.seek(end)
-            if taken == room or end == len(text):
-                return taken, False
-            self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
-            room = min(room - taken, self._patience)
-        more, left = self._quick.swallow(zip(self._lines, repeat(0)), draft, room, self._limits, tidy=True)
-        return taken + more, left is not None
-
-    def _take_again(self, record: RawRecord, draft: Draft) -> bool:
-        if self._prepared.again is None:
-            return False
-        line, marks = self._prepared.again(record)
-        taken, _ = self._quick.swallow(iter([(line, 0)]), draft, 1, self._limits, tidy=True)
-        if taken:
-            draft.mends.update(marks)
-        return bool(taken)
-
-    def _pass(self, count: int) -> None:
-        self._at += count
-        if self._prepared.source is not None and self._at:
-            self._prepared.source.seek(self._prepared.ends[self._at - 1])
 
 
 def _may_outgrow(record: bytes) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from math import ceil
 
 from mpimport.accept import LIST_NESTING, MAX_ADDED, REFUSED
+from mpimport.edits import DROP, KEEP, Edits
 from mpimport.limits import (
     DISALLOWED_IDS,
     MAX_DEPTH,
@@ -38,18 +39,29 @@ from `start` up to the first line that is not surely right, which begins at `end
 Recogniser = Callable[[Limits], Take]
 """Serves one thread."""
 
+Loader = Callable[[Edits], Recogniser]
+"""Gives a recogniser whose events are taken with the edits."""
+
 _SPECIAL = ("time", "distinct_id", "$insert_id", "ip")  # in the order of the kinds of names in C, from 1 on
+_REFUSED = len(_SPECIAL) + 1
 
 
-def load() -> Recogniser | None:
-    """Give the recogniser; None where it was not built."""
-    if not IN_C:
-        return None
-    names = [(name.encode(), kind) for kind, name in enumerate(_SPECIAL, 1)]
-    names += [(name.encode(), len(_SPECIAL) + 1) for name in sorted(REFUSED)]
-    ids = [(name.encode(), 1) for name in sorted(DISALLOWED_IDS | LOOKALIKES)]
-    limits = (MAX_TEXT, MAX_PROPERTIES - MAX_ADDED, MAX_KEYS, MAX_ITEMS, MAX_DEPTH, LIST_NESTING, MAX_INSERT_ID)
-    rules = _recognise.new_rules(names, ids, (*limits, MAX_NESTED_BYTES))
+def load() -> Loader | None:
+    """Give what makes recognisers; None where it was not built."""
+    return _recogniser if IN_C else None
+
+
+def _recogniser(edits: Edits) -> Recogniser:
+    kinds = {name: kind for kind, name in enumerate(_SPECIAL, 1)} | dict.fromkeys(REFUSED, _REFUSED)
+    unedited = {} if edits.others == DROP else {name: (KEEP, name) for name in kinds}
+    names = [
+        (name.encode(), kinds.get(sent, 0), action, sent.encode())
+        for name, (action, sent) in (unedited | dict(edits.names)).items()
+    ]
+    ids = [(name.encode(), 0, KEEP, name.encode()) for name in sorted(DISALLOWED_IDS | LOOKALIKES)]
+    most = MAX_PROPERTIES - MAX_ADDED - edits.added_count
+    limits = (MAX_TEXT, most, MAX_KEYS, MAX_ITEMS, MAX_DEPTH, LIST_NESTING, MAX_INSERT_ID, MAX_NESTED_BYTES)
+    rules = _recognise.new_rules(names, ids, limits, (edits.others, edits.event_name, edits.added, edits.growth))
 
     def within(limits: Limits) -> Take:
         return partial(_recognise.take, rules, ceil(limits.oldest_s), int(limits.newest_s), bool(limits.added))

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from strategies import LIMITS, NOW, anything, event_texts, exact, feed
 
 from mpimport.accept import names_by_line
-from mpimport.batch import number_of
+from mpimport.batch import Draft, number_of
 from mpimport.endpoints import ENDPOINTS
 from mpimport.examine import examine
 from mpimport.intake import Intake
 from mpimport.limits import DISALLOWED_IDS, FUTURE_S, INSERT_ID, MAX_TEXT
 from mpimport.long_text import cut_text
+from mpimport.quick import Quick
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.rejects import line_of, unwrap
 from mpimport.validate import Limits, problems
@@ -32,10 +33,10 @@ GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert
 
 def swallow(record: bytes, limits: Limits = LIMITS) -> tuple[bytes | None, Counter[str]]:
     """Give what the quick loop makes of a record, None when it leaves it to the slow way; and the mends."""
-    intake = Intake(max_events=2, max_bytes=10_000_000, geolocate=False, clock=lambda: NOW)
+    draft = Draft(2, 10_000_000)
     [names, *_] = names_by_line(record.replace(b"\n", b" "))
-    taken, _ = intake._quick.swallow(iter([(record, names)]), intake.draft, 1, limits)
-    return (bytes(intake.draft.lines) if taken else None), intake.draft.mends
+    taken, _ = Quick().swallow(iter([(record, names)]), draft, 1, limits)
+    return (bytes(draft.lines) if taken else None), draft.mends
 
 
 def with_property(text: str) -> bytes:

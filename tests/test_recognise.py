@@ -17,6 +17,7 @@ from strategies import LIMITS, NOW, anything, broken_texts, event_texts
 from mpimport import recognise
 from mpimport.accept import with_names
 from mpimport.batch import Draft
+from mpimport.edits import NO_EDITS
 from mpimport.intake import Intake
 from mpimport.limits import FUTURE_S
 from mpimport.quick import Quick
@@ -33,13 +34,13 @@ in_c = pytest.mark.skipif(RECOGNISER is None, reason="there was no C compiler to
 
 def take_of(limits: Limits) -> Take:
     assert RECOGNISER is not None
-    return RECOGNISER(limits)
+    return RECOGNISER(NO_EDITS)(limits)
 
 
 def in_python(record: bytes, limits: Limits) -> bytes | None:
     """Give what the loop in Python makes of a record; None when it leaves it to the slow way."""
     draft = Draft(2, 10_000_000)
-    taken, _ = Quick(None).swallow(with_names(BytesIO(record)), draft, 1, limits)
+    taken, _ = Quick().swallow(with_names(BytesIO(record)), draft, 1, limits)
     return bytes(draft.lines) if taken else None
 
 
