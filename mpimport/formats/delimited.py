@@ -34,6 +34,7 @@ _ROWS = 500
 _HEADER_BYTES = 1024 * 1024  # each name costs memory
 _PASSED_OVER = 20  # rows that do not end, in one source
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 def read_csv(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
@@ -251,7 +252,7 @@ def _split(data: bytes) -> tuple[list[str], bool]:
     except UnicodeDecodeError:
         lines = [line.decode(errors="surrogateescape") for line in io.BytesIO(data)]
         clean = False
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+    if _LONE_CR.search(data):
         lines = io.StringIO("".join(lines), newline="").readlines()
     return lines, clean
 

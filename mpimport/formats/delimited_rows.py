@@ -32,14 +32,30 @@ class Rows(NamedTuple):
 
 
 def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
-    """Make a row of each line; None when one of them is not a row of its own of the right length."""
+    """Make a row of each line; None when one of them is not a row of its own of the right length.
+
+    A line without a quote needs no parser: its cells are what is between the separators.
+    """
+    separator, width = table.separator, len(table.names)
+    quoted = [line for line in lines if '"' in line or width == 1]  # a blank line is no row with an empty cell
+    parsed = _parse_each(quoted, separator)
+    if parsed is None:
+        return None
+    if len(quoted) == len(lines):
+        rows = parsed
+    else:
+        others = iter(parsed)
+        rows = [next(others) if '"' in line else line.rstrip("\r\n").split(separator) for line in lines]
+    return rows if set(map(len, rows)) == {width} else None
+
+
+def _parse_each(lines: Sequence[str], separator: str) -> list[list[str]] | None:
     with _big_fields():
         try:
-            rows = list(csv.reader(lines, delimiter=table.separator, strict=True))
+            rows = list(csv.reader(lines, delimiter=separator, strict=True))
         except csv.Error:
             return None
-    whole = len(rows) == len(lines) and set(map(len, rows)) == {len(table.names)}
-    return rows if whole else None
+    return rows if len(rows) == len(lines) else None
 
 
 def read_carefully(
