@@ -456,7 +456,7 @@ static int scan_time(Scan *scan)
 {
     Bytes first = scan->at;
     int64_t time = 0;
-    if (!is_digit(*first) || !scan_number(scan))
+    if (!is_digit(*first) || !scan_number(scan) || scan->at - first > MAX_INT_DIGITS)
         return 0;
     for (Bytes at = first; at < scan->at; at++) {
         if (!is_digit(*at))
