@@ -92,7 +92,15 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_fed_back, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
+    from mpimport.inputs import (  # noqa: PLC0415
+        FileInput,
+        find_clashes,
+        find_fed_back,
+        find_overwriting,
+        find_problems,
+        find_unnameable,
+        find_unwritable,
+    )
     from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -109,18 +117,20 @@ def _inputs(
         rejected = [path_of(source.name) for source in inputs]
         kept = [undelivered_path(path_of(source.name)) for source in inputs if not source.resumable]
         kept = [] if settings.run.dry_run else kept
-        problems.extend(find_clashes(inputs, [*rejected, *kept]))
         kept_at = Path(settings.run.checkpoint) if settings.run.checkpoint else None
         told = {
             "--report": [Path(path) for path in settings.run.reports],
             "--metrics": [Path(settings.run.metrics)] if settings.run.metrics else [],
         }
-        problems.extend(find_unwritable(told))
         written = {
             **told,
             "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
             "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
         }
+        if unnameable := list(find_unnameable({**written, "--rejected": [*rejected, *kept]})):
+            raise UsageProblem(*unnameable)
+        problems.extend(find_clashes(inputs, [*rejected, *kept]))
+        problems.extend(find_unwritable(told))
         problems.extend(find_fed_back(inputs, [*rejected, *kept, *chain.from_iterable(written.values())]))
         settings_files = [Path(path) for path in sorted(kept_files)]
         read = [*settings_files, *(i.path for i in inputs if i.path)]

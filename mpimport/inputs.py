@@ -141,6 +141,19 @@ def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
             yield str(error)
 
 
+def find_unnameable(written: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Tell of a file that can have no such name, or none beside it that is used with it: they are too long, mostly."""
+    for option, paths in written.items():
+        for path in paths:
+            try:
+                path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                yield f"{option} {path}: {error.strerror or error}; name another file with {option}"
+                break
+
+
 def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterator[str]:
     """Tell of a place where rejects cannot be written, and of one that is also read: it would never end."""
     for path in dict.fromkeys(written):

@@ -60,7 +60,7 @@ TELLS_ONLY = {
     "rejects of earlier runs may be missing": "recorded.py",
     "the old one was read to its end": "watched.py",
     "something may be missing": "watched.py",
-    "it is written again": "rejects.py",
+    "it is written again": "line_file.py",
     "no event was found in its": "pipeline.py",
     "what follows is saved nowhere": "pipeline.py",
     "undelivered events could be saved nowhere": "pipeline.py",

@@ -294,6 +294,25 @@ def test_a_name_that_the_shell_made_an_option_of_is_shown_clean(tmp_path: Path) 
     assert "\x1b" not in ended.err
 
 
+@posix
+@pytest.mark.parametrize("option", ["--checkpoint", "--rejected", "--report"])
+def test_a_name_that_is_too_long_is_told_before_anything_is_sent(tmp_path: Path, option: str) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    ended = mpimport("e.ndjson", "--sandbox", option, f"{'x' * 300}.html", cwd=tmp_path)
+
+    assert ended.code == 2
+    assert f"xxx.html: File name too long; name another file with {option}" in ended.err
+
+
+@posix
+def test_a_source_whose_name_leaves_no_room_for_that_of_its_rejects_is_told(tmp_path: Path) -> None:
+    name = f"{'x' * 245}.ndjson"
+    write_ndjson(tmp_path / name, [good_event(1)])
+
+    assert "name another file with --rejected" in mpimport(name, "--sandbox", cwd=tmp_path).err
+    assert mpimport(name, "--sandbox", "--rejected", "r", cwd=tmp_path).code == 0
+
+
 # Other people.
 
 
