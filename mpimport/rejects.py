@@ -112,6 +112,7 @@ class LineFile:
         self.path = path
         self.lines = 0
         self._descriptor: int | None = None
+        self.held = 0  # bytes that were there before
         self._began = 0  # where the first line of ours stands
         self._end = 0  # where the last one ends
 
@@ -124,6 +125,7 @@ class LineFile:
         if self._descriptor is None:
             self._descriptor = _open(self.path)
             self._began = self._end = os.fstat(self._descriptor).st_size
+            self.held = self._end
             lines = [*self._line_end(), *lines]
         else:
             self._look_after()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mpimport.account import Summary
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.summary_text import TOP_REASONS, clean, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, clean, many, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -165,7 +165,7 @@ def draw(now: Progress, width: int = 80) -> Group:
     counts.append(f"{now.imported:,} {now.outcome}", style="green" if now.imported else "")
     counts.append(f"  {now.rejected:,} rejected", style="yellow" if now.rejected else "")
     if not now.checks_only:
-        counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
+        counts.append(f"  {many(now.retries, 'retry')}", style="yellow" if now.retries else "")
         counts.append(f"  {now.flow.under_way} in flight")
     counts.append(f"  {now.rate:,.0f} events/s")
     rows: list[Table | Text] = [top, counts]

@@ -14,7 +14,7 @@ from typing import Any
 
 from mpimport.markup import Element, element, put, write
 from mpimport.report_pictures import both, by_day, over_time, share_bar
-from mpimport.summary_text import clean, duration, megabytes
+from mpimport.summary_text import clean, duration, many, megabytes
 
 TOP_NAMES = 25
 MAX_SHOWN = 200  # rows of a table, and characters times ten of a text
@@ -196,7 +196,7 @@ def _names(report: Report) -> Iterator[Element]:
     left = total - sum(count for _, count in shown)
     if left:
         others = report["distinct_event_names"] - len(shown)
-        yield element("p", f"and {left:,} events of {others:,} other names", class_="soft")
+        yield element("p", f"and {many(left, 'event')} of {many(others, 'other name')}", class_="soft")
 
 
 def _rejects(report: Report) -> Iterator[Element]:

@@ -18,6 +18,7 @@ from mpimport.errors import CannotWrite
 from mpimport.keeper import Keeper
 from mpimport.records import Batch, Outcome, Reject
 from mpimport.rejects import LineFile, line_of
+from mpimport.summary_text import many, megabytes
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit  # loaded by a dry run only
@@ -78,6 +79,18 @@ class Settler:
     def undelivered_files(self) -> tuple[str, ...]:
         """The files of undelivered events that were written."""
         return tuple(str(path) for path, file in self._undelivered.items() if file.lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say of the files of rejects that they held something before this import, so that nobody counts it in."""
+        earlier = self._keeper.earlier_files if self._keeper is not None else ()
+        known = {text_of(Path(name)) for name in earlier}
+        return tuple(
+            f"{path}: {many(file.lines, 'line')} added to the {megabytes(file.held)} that it held before; where those "
+            "are of the same source (a dry run writes them, too), events stand in it twice"
+            for path, file in self._files.items()
+            if file.held and file.lines and text_of(path) not in known
+        )
 
     def settle(self, outcome: Outcome) -> CannotWrite | None:
         """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said.

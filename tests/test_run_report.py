@@ -290,6 +290,7 @@ def test_a_run_that_had_trouble_is_told_whole(run: Callable[..., int], capsys: p
     found = load()
 
     assert code == 1
+    assert told.pop("notes") == ["a report of this run is in run.html, run.json"]
     assert {name: found[name] for name in told} == told
     assert sum(found["events_by_name"].values()) == sum(found["events_by_day"].values()) == found["imported"] == 360
     sums = {name: sum(bucket[name] for bucket in found["buckets"]) for name in found["buckets"][0]}
