@@ -166,24 +166,6 @@ def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Itera
                     yield f"{path}: is standard input, and would be written to; name the file instead: mpimport {path}"
 
 
-def find_overwriting(written: Mapping[str, Sequence[Path]], read: Sequence[Path]) -> Iterator[str]:
-    """Tell of a file that would be written over something that the run reads, or writes otherwise."""
-    taken: list[Path] = list(read)
-    for option, paths in written.items():
-        for path in paths:
-            if any(path == other or (path.exists() and other.exists() and path.samefile(other)) for other in taken):
-                yield f"{option} {path}: the run uses that file for something else; name another"
-        taken.extend(paths)
-
-
-def find_unwritable(written: Mapping[str, Sequence[Path]]) -> Iterator[str]:
-    """Tell of a file that is to be written at the end of the run, and cannot be: said before anything is read."""
-    for option, paths in written.items():
-        for path in paths:
-            if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-                yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
-
-
 class MappingsInput:
     """Mappings that a program hands over. What is not JSON by nature (dates, UUIDs, tuples) is made so."""
 

@@ -70,6 +70,8 @@ def _headline(summary: Summary) -> str:
     if summary.stopped:
         return f"STOPPED: {clean(summary.stopped)}"
     into = f"into {clean(summary.destination)}"
+    if summary.dry_run and not tally.read:
+        return f"dry run: no event was read to import {into}"
     if summary.dry_run:
         return f"dry run: {tally.valid:,} of {many(tally.read, 'event')} would be imported {into}"
     if not tally.read:

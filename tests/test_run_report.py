@@ -346,9 +346,9 @@ def test_a_run_that_is_interrupted_has_a_report_and_metrics(tmp_path: Path) -> N
     [
         (("--report", "run.pdf"), "--report run.pdf: its ending says what is written"),
         (("--report", "nowhere/run.html"), "--report nowhere/run.html: cannot be written there"),
-        (("--report", "e.json"), "--report e.json: the run uses that file for something else"),
-        (("--report", "r.json", "--rejected", "r.json"), "--report r.json: the run uses that file"),
-        (("--report", "c.json", "--checkpoint", "c.json"), "--checkpoint c.json: the run uses that file"),
+        (("--report", "e.json"), "--report e.json: is a source (e.json), too; name another file"),
+        (("--report", "r.json", "--rejected", "r.json"), "--report r.json: is --rejected (r.json), too"),
+        (("--report", "c.json", "--checkpoint", "c.json"), "--checkpoint c.json: is --report (c.json), too"),
         (("--metrics", "run.txt"), "--metrics run.txt: the node exporter reads files that end in .prom"),
         (("--metrics", "m.prom", "--dry-run"), "--metrics and --dry-run"),
     ],
