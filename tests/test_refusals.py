@@ -83,7 +83,7 @@ def test_a_web_page_is_told_as_what_stands_in_the_way() -> None:
     words = (
         "api.example.com answers with a web page: check --url, the proxy, and whether this network wants a login first"
     )
-    assert told(reply(200, page), 2) == Retry(f"{words} first (the server answers 200: Wi-Fi: sign in)")
+    assert told(reply(200, page), 2) == Retry(f"{words} (the server answers 200: Wi-Fi: sign in)")
     assert told(reply(503, page), 2) == classify(reply(503, page), 2)
     assert told(reply(200, b"{}"), 2) == classify(reply(200, b"{}"), 2)
 

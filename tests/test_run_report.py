@@ -222,6 +222,30 @@ def test_the_page_has_nothing_that_runs_or_loads_and_text_is_text() -> None:
     assert "\x1b" not in text
 
 
+def test_names_that_cannot_be_seen_are_shown_and_shares_do_not_flatter() -> None:
+    census = Census()
+    census.names.add({"": 1, "  ": 2, "all but a few": 10**9})
+    text = page(report(Tally(read=10**9 + 3, imported=10**9 + 3), census))
+
+    assert "<i>(empty)</i>" in text
+    assert '<bdi>"  "</bdi>' in text
+    assert text.count("&lt;0.1%") == 2
+    assert "&gt;99.9%" in text
+
+
+def test_names_beyond_those_told_apart_are_about_so_many() -> None:
+    census = Census()
+    census.names.add({f"name {number}": 1 for number in range(6000)})
+    text = page(report(Tally(read=6000, imported=6000), census))
+
+    assert re.search(r"and 5,975 events of about [56],\d{3} other names", text)
+
+
+def test_an_axis_of_counts_has_whole_numbers() -> None:
+    assert scale(1, 1.0) == [0, 1]
+    assert scale(3, 1.0) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 1.0, 36_000.0])
 def test_a_page_can_be_made_of_a_run_of_any_length(seconds: float) -> None:
     found = report(Tally(read=100, imported=100), seconds=seconds)
