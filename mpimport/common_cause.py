@@ -41,11 +41,8 @@ _FEWER = "--keep NAME keeps what is named only, --drop NAME leaves one out"
 _SPLIT = "--deep flatten, --deep stringify, or --drop NAME"
 _ID = "--drop '$insert_id', and one is made, or --insert-id-from A,B"
 _MENDED_BY = {
-    "event_missing": "--event-name NAME, or --event-field NAME",
-    "time_missing": "--time-field NAME",
     "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
     "time_in_future": "--time-format FORMAT or --timezone ZONE, where it is another unit or zone",
-    "distinct_id_missing": "--distinct-id-field NAME",
     "unknown_key": "--drop NAME, or --rename NAME=NAME, which moves it into 'properties'",
     "type_mismatch": "--type NAME=string",
     "reserved_property": "--rename OLD=NEW, or --drop NAME",
@@ -63,13 +60,19 @@ def mended_with(tally: Tally, files: str) -> tuple[str, ...]:
     """Say which option mends most of the rejects, which stand in `files`; nothing where they have many causes."""
     if tally.rejected < MIN_READ:
         return ()
-    code, reason = max(tally.reasons.items(), key=lambda item: item[1].count, default=("", None))
-    if reason is None or reason.count * 2 <= tally.rejected:
+    most = [(code, reason) for code, reason in tally.reasons.items() if reason.count * 2 > tally.rejected]
+    if len(most) != 1:  # none, or the same events have several, and an option mends one of them
         return ()
+    ((code, reason),) = most
     many = _many(reason.count, tally.rejected)
     if code == "invalid_utf8":
         usual, again = "windows-1252 is usual for Excel", "what arrives twice is deduplicated by its $insert_id"
         mend = f"import the source again with --encoding NAME ({usual}); {again}"
+    elif code in _FIELDS:
+        option = _option(code, field_names(reason.event))
+        if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
+            return ()
+        mend = f"import {files} with {option}"
     elif code in _MENDED_BY:
         mend = f"import {files} with {_MENDED_BY[code]}"
     else:
@@ -84,7 +87,7 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
     common = {code: reason for code, reason in tally.reasons.items() if reason.count >= NEARLY_ALL * tally.read}
     lines = list(_missing_fields({code: common[code] for code in _FIELDS if code in common}, tally.read))
     for code, cause in {**_MENDED_BY, **_CAUSES}.items():
-        if code in common and code not in _FIELDS:
+        if code in common:
             many, hint = _many(common[code].count, tally.read), common[code].message.partition("; ")[2]
             has = _has(common[code]) if code == "unknown_key" else ""
             mend = hint if code == "not_json" and hint else cause

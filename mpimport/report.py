@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -111,6 +112,7 @@ class Screen:
             if self._live is None:
                 self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
                 self._live.start()
+                self._terminal().show_cursor()  # Ctrl-Z and a kill must not leave a terminal without one
             self._live.update(picture, refresh=True)
 
     def _terminal(self) -> Console:
@@ -125,11 +127,12 @@ class Screen:
         if level < self._level:
             return
         word, style = _WORDS.get(level, ("", ""))
+        text = "\n".join(_wrapped(f"{word}{clean(message)}", shutil.get_terminal_size().columns))
         if self._live is None:
-            write(self._out, f"{word}{clean(message)}\n")
+            write(self._out, f"{text}\n")
             return
         with suppress(OSError):
-            self._terminal().print(f"{word}{clean(message)}", style=style, markup=False, soft_wrap=True)
+            self._terminal().print(text, style=style, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the display off the screen."""

@@ -269,11 +269,13 @@ def test_all_files_to_mend_are_named_or_counted(files: list[str], words: str) ->
             "all 30 rejects have one reason, invalid_utf8: import the source again with --enc",
         ),
         (90, "too_deep", 10, "mend the events in r, then"),
+        (90, "distinct_id_missing", 30, "all 30 rejects have one reason, distinct_id_missing: import r with "),
+        (90, "time_missing", 30, "mend the events in r, then"),
         (90, "distinct_id_disallowed", 30, "mend the events in r, then"),
     ],
 )
 def test_an_option_that_mends_most_of_them_is_named_instead(read: int, code: str, count: int, words: str) -> None:
-    reasons = {code: ReasonCount(count, "e", 1, "wrong")}
+    reasons = {code: ReasonCount(count, "e", 1, "wrong", b'{"event":"x","user":"u"}')}
     tally = Tally(read=read, imported=read - min(read, 30), rejected=min(read, 30), reasons=reasons)
     (step,) = next_steps(summary(tally=tally, exit_code=1, rejected_files=("r",)))
 
@@ -399,6 +401,14 @@ def test_what_is_unknown_is_null_in_json() -> None:
 
     assert json.loads(json.dumps(unknown, allow_nan=False)) == unknown
     assert (unknown["share"], unknown["seconds_left"], unknown["waiting"]) == (None, None, None)
+
+
+def test_a_message_on_a_terminal_is_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    out = Terminal()
+    Screen(out).say(logging.WARNING, "the server answers 503: something went wrong")
+
+    assert out.getvalue() == "warning: the server answers\n  503: something went wrong\n"
 
 
 def test_a_summary_is_wrapped_between_words_and_shows_as_many_reasons_as_fit() -> None:
