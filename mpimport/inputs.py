@@ -151,7 +151,7 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
             yield f"{path}: {stranger}; name another file with --rejected"
         for source in inputs if path.exists() else ():
             if source.path is not None and path.samefile(source.path):
-                yield f"{source.name}: is also where rejects are written; name another file with --rejected"
+                yield f"{source.name}: rejects are written there, too; leave it out, or name another with --rejected"
 
 
 def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Iterator[str]:

@@ -63,6 +63,8 @@ def _find_doubles(written: Places, taken: Places) -> Iterator[str]:
 
 def _is_same(path: Path, other: Path) -> bool:
     """Whether two names are of one file; those of files that are not there yet are compared by where they lead."""
+    if path.exists() and _is_nowhere(path.stat()):
+        return False
     if path == other:
         return True
     if path.exists() or other.exists():

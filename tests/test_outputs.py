@@ -66,7 +66,7 @@ def test_a_file_that_a_stream_goes_to_takes_nothing_else(
     [
         (("--dry-run", "--audit", "a.json", "--report", "./x/../a.json"), "--audit a.json: is --report (x/../a.json)"),
         (("--dry-run", "--audit", "e.ndjson"), "--audit e.ndjson: is a source (e.ndjson), too"),
-        (("--rejected", "e.ndjson"), "e.ndjson: is also where rejects are written"),
+        (("--rejected", "e.ndjson"), "e.ndjson: rejects are written there, too"),
         (("--report", "null.json"), "--report null.json: is no regular file, and would be replaced by one"),
         (("--metrics", "m.prom", "--report", "linked.json"), "--metrics m.prom: is --report (linked.json)"),
     ],
@@ -80,6 +80,10 @@ def test_no_two_of_the_files_are_one(options: tuple[str, ...], words: str, run: 
         run("e.ndjson", "--sandbox", *options)
 
     assert Path("e.ndjson").stat().st_size
+
+
+def test_nowhere_takes_everything(run: Callable[..., int]) -> None:
+    assert run("e.ndjson", "--dry-run", "--rejected", os.devnull, "--audit", os.devnull) == 1
 
 
 def test_rejects_are_told_to_have_been_added(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
