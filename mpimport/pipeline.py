@@ -58,8 +58,6 @@ class _Run:
         self.plan.interrupt.on_wait = self._while_waiting
         try:
             self._check_rejected()
-            if self.plan.keeper is not None:
-                self.plan.keeper.begin()
             for number, source in enumerate(self.plan.inputs):
                 if self._goes_on(source):
                     self.intake.begin(number)
@@ -142,6 +140,8 @@ class _Run:
             self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
         else:
             self.under_way[batch.seq] = (batch, self.tally.imported)
+            if self.plan.keeper is not None:
+                self.plan.keeper.sends()
             senders.submit(batch)
             self._collect(self.plan.workers + min(self.plan.workers, QUEUED))
 

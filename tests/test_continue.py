@@ -191,3 +191,18 @@ runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr.strip()) == (130, b"interrupted")
+
+
+def test_nothing_is_done_between_the_end_of_the_checkpoint_and_that_of_the_process(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    code = """
+import atexit, runpy, sys
+atexit.register(print, "taken apart")
+sys.argv = ["mpimport", "e.ndjson", "--sandbox", "--json"]
+runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["imported"] == 1
+    assert b"imported" in ended.stderr

@@ -7,8 +7,10 @@ import json
 import os
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from hypothesis import strategies as st
 from running import good_event, ndjson, write_ndjson
 from test_pipeline import NOW_S, Recorded
 
-from mpimport import checkpoint
+from mpimport import checkpoint, lock
 from mpimport.account import Summary
 from mpimport.admission import Admission
 from mpimport.app import read_options
@@ -158,7 +160,6 @@ def go(
         summary = run(plan)
         if keeper is not None:
             summary = conclude(keeper, summary)
-            keeper.clear()
         return summary
 
 
@@ -284,6 +285,7 @@ def test_an_import_that_was_killed_at_its_first_reject_may_be_changed(
     with pytest.raises(Killed):
         go(("e.ndjson",), Server(random.Random(1)), random.Random(1))
     [kept] = kept_files()
+    dies_saving(monkeypatch, random.Random(1), None)
 
     assert kept.endswith(".json")
     assert not look(("e.ndjson",), CHANGES["mapping"][0]).inputs[0].continued
@@ -766,6 +768,37 @@ def test_a_second_run_of_the_same_import_is_told_of_the_first(here: Path) -> Non
 
     look(job.sources)
     assert kept_files() == []
+
+
+def test_of_imports_that_share_a_source_and_begin_at_once_one_runs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins when the first has looked for others, and has written nothing yet."""
+    job = write_import(here, "several", 400)
+    second: list[Future[Resumed]] = []
+
+    def meanwhile(path: Path, state: checkpoint.State) -> None:
+        monkeypatch.setattr(checkpoint, "save", save)
+        second.append(pool.submit(look, job.sources[:1]))
+        time.sleep(0.1)
+        save(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", meanwhile)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        resume(KEPT, inputs_of(job.sources, KEPT), URL, auth_of(KEPT), stack)
+        with pytest.raises(AlreadyRunning, match="or of a part of it"):
+            second[0].result()
+    assert kept_files() == []
+
+
+def test_an_import_that_cannot_begin_for_another_that_hangs_says_so(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = write_import(here, "ndjson", 200)
+    monkeypatch.setattr(lock, "_BEGINNING_S", 0.1)
+    place = here / "state"
+    monkeypatch.setattr("mpimport.find_checkpoint.state_folder", lambda: place)
+    place.mkdir()
+    with lock.hold_beginning(place), pytest.raises(AlreadyRunning, match="another import has been beginning"):
+        look(job.sources)
 
 
 def test_a_lock_that_a_killed_run_left_does_not_block(here: Path) -> None:
