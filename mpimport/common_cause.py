@@ -123,7 +123,8 @@ def _is_data(names: Sequence[str]) -> bool:
 
 
 def _many(count: int, read: int) -> str:
-    return f"all {read:,}" if count >= read else f"{count:,} of {read:,}"
+    every = "both" if read == 2 else f"all {read:,}"
+    return every if count >= read else f"{count:,} of {read:,}"
 
 
 def _has(reason: ReasonCount) -> str:
