@@ -33,9 +33,9 @@ class LineFiles:
         self._problems: dict[Path, OSError] = {}
 
     @property
-    def written(self) -> tuple[Path, ...]:
+    def written(self) -> tuple[LineFile, ...]:
         """The files that got lines."""
-        return tuple(path for path, file in self._files.items() if file.lines)
+        return tuple(file for file in self._files.values() if file.lines)
 
     def watch(self, path: Path) -> None:
         """Look after a file that earlier runs have written to, as after one of this run."""
@@ -78,6 +78,7 @@ class LineFile:
         """Remember the path; nothing is opened yet."""
         self.path = path
         self.lines = 0
+        self.held = 0  # bytes that were there before
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None  # of the file that was closed
         self._began = 0  # where the first line of ours stands
@@ -88,7 +89,7 @@ class LineFile:
         """Open it if it is there, to write it again should it be removed. Raises OSError."""
         if self._descriptor is None and self.path.is_file():
             self._descriptor = _open(self.path)
-            self._began = self._end = os.fstat(self._descriptor).st_size
+            self.held = self._began = self._end = os.fstat(self._descriptor).st_size
             self._torn = True
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -124,7 +125,7 @@ class LineFile:
         status = os.fstat(descriptor)
         self._torn = True
         if self._identity is None:
-            self._began = self._end = status.st_size
+            self.held = self._began = self._end = status.st_size
             return
         lost = self._end if self._identity != (status.st_dev, status.st_ino) else self._end - status.st_size
         self._identity = None

@@ -19,6 +19,7 @@ from mpimport.keeper import Keeper
 from mpimport.line_file import LineFiles
 from mpimport.records import Batch, Outcome, Reject
 from mpimport.rejects import line_of
+from mpimport.summary_text import many, megabytes
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit  # loaded by a dry run only
@@ -80,7 +81,19 @@ class Settler:
     @property
     def undelivered_files(self) -> tuple[str, ...]:
         """The files of undelivered events that were written."""
-        return tuple(map(str, self._undelivered.written))
+        return tuple(str(file.path) for file in self._undelivered.written)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say of the files of rejects that they held something before this import, so that nobody counts it in."""
+        earlier = self._keeper.earlier_files if self._keeper is not None else ()
+        known = {text_of(Path(name)) for name in earlier}
+        return tuple(
+            f"{file.path}: {many(file.lines, 'line')} added to the {megabytes(file.held)} that it held before; where "
+            "those are of the same source (a dry run writes them, too), events stand in it twice"
+            for file in self._files.written
+            if file.held and text_of(file.path) not in known
+        )
 
     def settle(self, outcome: Outcome) -> CannotWrite | None:
         """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said.

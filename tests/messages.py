@@ -51,7 +51,7 @@ TELLS_ONLY = {
     "was read, and": "json_document.py",
     "is not among the sources any more": "resume.py",
     "has changed since it was begun": "resume.py",
-    "events were rejected, more than --max-rejected": "pipeline.py",
+    "rejected, more than --max-rejected": "pipeline.py",
     "not JSON:": "undecodable.py",
     # What was done about it is all there is to say.
     "the checkpoint cannot be written": "keeper.py",
@@ -63,7 +63,8 @@ TELLS_ONLY = {
     "it is written again": "line_file.py",
     "no event was found in its": "pipeline.py",
     "what follows is saved nowhere": "pipeline.py",
-    "undelivered events could be saved nowhere": "pipeline.py",
+    "could be saved nowhere": "pipeline.py",
+    "empty, no event is in there": "pipeline.py",
     "once more does not wait": "pipeline.py",
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",

@@ -155,8 +155,8 @@ def test_files_that_standard_input_needs_are_looked_at_before_it_is_read(tmp_pat
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("/dev/null", 0, "imported all 0 events"),
-        ("empty.ndjson", 0, "imported all 0 events"),
+        ("/dev/null", 0, "/dev/null: empty, no event is in there"),
+        ("empty.ndjson", 0, "empty.ndjson: empty, no event is in there"),
         ("folder", 2, "is a directory; name its files: 'folder/*.ndjson'"),
         ("missing.ndjson", 2, "no such file"),
         ("folder/../empty.ndjson/x", 2, "cannot be read: Not a directory"),

@@ -148,7 +148,7 @@ def test_any_number_of_files_is_written_with_few_open(tmp_path: Path, monkeypatc
 
     assert files.close() == {}
     assert {(tmp_path / f"{number}").read_bytes() for number in range(10)} == {b"0\n1\n"}
-    assert files.written == tuple(tmp_path / f"{number}" for number in range(10))
+    assert tuple(file.path for file in files.written) == tuple(tmp_path / f"{number}" for number in range(10))
 
 
 @pytest.mark.parametrize("more", [True, False])
