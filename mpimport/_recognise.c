@@ -7,6 +7,8 @@
  * their home is `limits`, and the tests hold both to the same verdict. Edits come from `edits`, their reference is
  * `mapping`; an event with edits is taken only if it is right before them and after them.
  *
+ * Rows of a table it writes as events, for the recogniser to look at; a row with anything unusual in it is left, too.
+ *
  * Text is read up to the NUL that CPython puts behind the bytes of every `bytes` object. It is white space nowhere and
  * may stand in no string, number or word of JSON, so wherever a text ends, reading stops.
  */
@@ -27,6 +29,9 @@
 #define MAX_EXPONENT_DIGITS 2
 #define MAX_TEXT_DECIMALS 6 /* with more of them, Python may spell a number with an exponent */
 #define MAX_EDITS 256      /* of one event; `new_rules` needs a bound, and one with more is left */
+#define MAX_COLUMNS 256
+#define ROW_BYTES 32       /* more than the names and braces of an event */
+#define MAX_CELL_DIGITS 15 /* with the point, so that every reader holds the number exactly */
 #define SHORTEST 40        /* bytes: no event that is taken is shorter, for it has two names of its own and three inside */
 #define CLOSING_SPAN 64    /* `accept.with_properties` looks for the two closing braces no further from the end */
 #define WORTH_RELEASING 16384 /* bytes: to let other threads run takes longer than to look at less */
@@ -88,6 +93,15 @@ typedef struct {
     Bytes from, until;     /* are left out */
     Piece piece;           /* takes their place */
 } Edit;
+
+/* What the cells of a column are; `columnar` names them, too. */
+enum { TEXT_COLUMN, TIME_COLUMN, NUMBER_COLUMN, BOOLEAN_COLUMN };
+
+typedef struct {
+    int at;            /* of the row's cells */
+    int kind;
+    Piece name;        /* as JSON has it, with the colon */
+} Column;
 
 typedef struct {
     const Rules *rules;
@@ -713,6 +727,134 @@ static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out)
     return taken;
 }
 
+/* --- rows of a table -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    Bytes text;
+    Bytes end;
+    int quoted;        /* a quote in it stands twice */
+} Cell;
+
+/* Pass over a row that has so many cells, its line end too; NULL where it has not. */
+static Bytes scan_row(Bytes at, Bytes end, char separator, Cell *cells, size_t width)
+{
+    for (size_t i = 0; i < width; i++) {
+        Cell cell = {at, NULL, *at == '"'};
+        if (cell.quoted) {
+            cell.text = ++at;
+            for (;; at += 2) {
+                at = memchr(at, '"', (size_t)(end - at));
+                if (at == NULL)
+                    return NULL;
+                if (at[1] != '"')
+                    break;
+            }
+            cell.end = at++;
+        } else {
+            while (at < end && *at != (unsigned char)separator && *at != '\n' && *at != '\r')
+                at++;
+            cell.end = at;
+        }
+        cells[i] = cell;
+        if (i + 1 < width && (at == end || *at++ != (unsigned char)separator))
+            return NULL;
+    }
+    at += at < end && *at == '\r';
+    return at == end ? at : *at == '\n' ? at + 1 : NULL;
+}
+
+/* Write a cell as a text; NULL where a control character is in it. */
+static char *put_cell_text(char *out, const Cell *cell)
+{
+    *out++ = '"';
+    for (Bytes at = cell->text; at < cell->end; at++) {
+        if (*at < 0x20)
+            return NULL;
+        if (*at == '"' || *at == '\\')
+            *out++ = '\\';
+        *out++ = (char)*at;
+        at += *at == '"' && cell->quoted;
+    }
+    *out++ = '"';
+    return out;
+}
+
+/* Tell whether a cell holds a number that Python spells in the same way, and every reader holds exactly
+ * (`columns.MAX_DIGITS`). */
+static int is_plain_number(const Cell *cell)
+{
+    Bytes at = cell->text + (*cell->text == '-'), first = at, whole;
+    int is_zero = 1;
+    for (; at < cell->end && is_digit(*at); at++)
+        is_zero &= *at == '0';
+    whole = at;
+    if (whole == first || (*first == '0' && whole - first > 1))
+        return 0;
+    if (at < cell->end && *at == '.')
+        for (at++; at < cell->end && is_digit(*at); at++)
+            is_zero &= *at == '0';
+    return at == cell->end && at - first <= MAX_CELL_DIGITS && at - whole <= MAX_TEXT_DECIMALS + 1 &&
+           at - whole != 1 && !(is_zero && first > cell->text);
+}
+
+static int is_usual_time(const Cell *cell) /* in seconds or milliseconds */
+{
+    if ((cell->end - cell->text != 10 && cell->end - cell->text != 13) || *cell->text == '0')
+        return 0;
+    for (Bytes at = cell->text; at < cell->end; at++)
+        if (!is_digit(*at))
+            return 0;
+    return 1;
+}
+
+static int is_word(const Cell *cell, const char *word) /* in any case */
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; i < size; i++)
+        if (cell->text[i] == '\0' || (cell->text[i] | 0x20) != word[i])
+            return 0;
+    return (size_t)(cell->end - cell->text) == size;
+}
+
+/* Write a cell as what its column holds; NULL where it may be something else. */
+static char *put_cell(char *out, const Cell *cell, int kind)
+{
+    switch (kind) {
+    case TEXT_COLUMN:
+        return put_cell_text(out, cell);
+    case TIME_COLUMN:
+        return is_usual_time(cell) ? put(out, cell->text, (size_t)(cell->end - cell->text)) : NULL;
+    case NUMBER_COLUMN:
+        return is_plain_number(cell) ? put(out, cell->text, (size_t)(cell->end - cell->text)) : NULL;
+    default:
+        return is_word(cell, "true") ? put(out, "true", 4) : is_word(cell, "false") ? put(out, "false", 5) : NULL;
+    }
+}
+
+/* Write a row as an event; NULL where a cell may be something else than its column says. */
+static char *put_row(char *out, const Cell *cells, const Column *event, const Column *columns, size_t count)
+{
+    out = put(out, "{\"event\":", 9);
+    out = put_cell(out, &cells[event->at], TEXT_COLUMN);
+    if (out == NULL)
+        return NULL;
+    out = put(out, ",\"properties\":{", 15);
+    int is_first = 1;
+    for (size_t i = 0; i < count; i++) {
+        const Cell *cell = &cells[columns[i].at];
+        if (cell->text == cell->end) /* an empty cell is no property */
+            continue;
+        if (!is_first)
+            *out++ = ',';
+        is_first = 0;
+        out = put(out, columns[i].name.text, columns[i].name.size);
+        out = put_cell(out, cell, columns[i].kind);
+        if (out == NULL)
+            return NULL;
+    }
+    return put(out, "}}\n", 3);
+}
+
 /* --- Python ----------------------------------------------------------------------------------------------------- */
 
 static void free_rules(PyObject *capsule)
@@ -871,7 +1013,93 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     return Py_BuildValue("nn", taken, (Py_ssize_t)(scan.at - (Bytes)text));
 }
 
+/* Read the columns of the properties from a list of (index, kind, name); gives how many bytes their names take, or -1. */
+static Py_ssize_t read_columns(PyObject *given, int event, Column *columns, Py_ssize_t count, int width)
+{
+    Py_ssize_t bytes = 0;
+    char seen[MAX_COLUMNS] = {0};
+    seen[event] = 1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *entry = PyList_GetItem(given, i), *name;
+        if (entry == NULL || !PyArg_ParseTuple(entry, "iiS", &columns[i].at, &columns[i].kind, &name) ||
+            point_to(name, &columns[i].name.text, &columns[i].name.size) < 0)
+            return -1;
+        if (columns[i].at < 0 || columns[i].at >= width || seen[columns[i].at]++) {
+            PyErr_SetString(PyExc_ValueError, "no such column, or one that was named before");
+            return -1;
+        }
+        bytes += (Py_ssize_t)columns[i].name.size;
+    }
+    return bytes;
+}
+
+static PyObject *write_rows(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *given, *bytes, *made = NULL;
+    int separator, width;
+    Py_ssize_t count, size, names, rows, left = 0;
+    char *text, *lines, *out;
+    Column event = {0, TEXT_COLUMN, {"", 0}}, columns[MAX_COLUMNS];
+    Cell cells[MAX_COLUMNS];
+    if (!PyArg_ParseTuple(arguments, "iiiOSn", &separator, &width, &event.at, &given, &bytes, &rows))
+        return NULL;
+    count = PyList_Size(given);
+    if (count < 0 || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+        return NULL;
+    if (width < 1 || width > MAX_COLUMNS || count > width || event.at < 0 || event.at >= width || rows < 0) {
+        PyErr_SetString(PyExc_ValueError, "no such columns, or too many");
+        return NULL;
+    }
+    names = read_columns(given, event.at, columns, count, width);
+    if (names < 0)
+        return NULL;
+    /* at most two bytes for each that is read, two quotes and a comma for each cell */
+    out = lines = PyMem_Malloc((size_t)(2 * size + rows * (names + 3 * width + ROW_BYTES)));
+    if (lines == NULL)
+        return PyErr_NoMemory();
+    Bytes at = (Bytes)text, end = at + size;
+    for (Py_ssize_t i = 0; i < rows; i++) {
+        at = at < end ? scan_row(at, end, (char)separator, cells, (size_t)width) : NULL;
+        if (at == NULL)
+            break;
+        char *next = put_row(out, cells, &event, columns, (size_t)count);
+        if (next == NULL) {
+            next = put(out, "\n", 1);
+            left++;
+        }
+        out = next;
+    }
+    if (at == end)
+        made = Py_BuildValue("y#n", lines, out - lines, left);
+    PyMem_Free(lines);
+    if (made == NULL && !PyErr_Occurred())
+        Py_RETURN_NONE;
+    return made;
+}
+
+static PyObject *are_rows(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *bytes;
+    int separator, width;
+    Py_ssize_t size, rows;
+    char *text;
+    Cell cells[MAX_COLUMNS];
+    if (!PyArg_ParseTuple(arguments, "iiSn", &separator, &width, &bytes, &rows) ||
+        PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+        return NULL;
+    Bytes at = (Bytes)text, end = at + size;
+    if (width < 1 || width > MAX_COLUMNS)
+        at = NULL;
+    for (; at != NULL && rows; rows--)
+        at = at < end ? scan_row(at, end, (char)separator, cells, (size_t)width) : NULL;
+    return PyBool_FromLong(at == end);
+}
+
 static PyMethodDef methods[] = {
+    {"are_rows", are_rows, METH_VARARGS, "Tell whether a text is so many rows of a table, all of one width."},
+    {"write_rows", write_rows, METH_VARARGS, "Write rows of a table as events, one a line; an empty line for what may be else."},
     {"new_rules", new_rules, METH_VARARGS, "Put names, ids and limits into a form that `take` reads."},
     {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, and where that ended."},
     {NULL, NULL, 0, NULL},

@@ -15,12 +15,21 @@ from mpimport.limits import IDENTITIES, MAX_PROPERTIES
 from mpimport.mapping import ALIASES
 from mpimport.mends import ALIAS
 from mpimport.normalise import read_time
+from mpimport.records import Tabular
+from mpimport.rows_in_c import WriteRows
 from mpimport.time_forms import TimeReader
 
 Marks = tuple[str, ...]
 """What was done to one record: codes of `mends`."""
 
+_encode = msgspec.json.encode
 _encode_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
+
+
+_COLUMNS = {"string": 0, "number": 2, "boolean": 3}  # the kinds of columns in C
+_TIME_COLUMN = 1
+_TEXT = {"string"}
+_MOST_LEFT = 16  # a row that is left is read for itself, which takes many times as long
 
 
 class Layout:
@@ -35,6 +44,7 @@ class Layout:
         fields = [(f"c{at}", object, "") for at in range(len(names))]  # an empty cell is no property
         spelt = {f"c{at}": name for at, name in enumerate(names)}
         self._properties = msgspec.defstruct("Properties", fields, rename=spelt, omit_defaults=True, gc=False)
+        self._names = names
         self._row = msgspec.defstruct("Row", [("event", object), ("properties", object)], gc=False)
 
     def write(self, columns: Sequence[Sequence[Any]], times: TimeReader) -> tuple[bytes, list[Marks]]:
@@ -43,6 +53,23 @@ class Layout:
         columns[self._time], marks = self._read_times(columns[self._time], times)
         rows = map(self._row, columns[self._event], map(self._properties, *(columns[at] for at in self._order)))
         return _encode_lines(list(rows)), marks
+
+    def write_text(self, rows: Tabular, times: TimeReader, write: WriteRows) -> tuple[bytes, list[Marks]] | None:
+        """Do as `write` does, from the rows' text; None when that cannot be done, or for too few of the rows.
+
+        A row that may need more than its text shows is an empty line.
+        """
+        kinds, separator = rows.kinds, rows.separator
+        if times.time_format is not None or not separator.isascii() or {kinds[self._event], kinds[self._time]} != _TEXT:
+            return None
+        columns = [
+            (at, _TIME_COLUMN if at == self._time else _COLUMNS[kinds[at]], b"%b:" % _encode(name))
+            for at, name in zip(self._order, self._names, strict=True)
+        ]
+        written = write(ord(separator), len(kinds), self._event, columns, rows.text().encode(), len(rows))
+        if written is None or written[1] > len(rows) // _MOST_LEFT:
+            return None
+        return written[0], [(*self._aliases, "time_read")] * len(rows)
 
     def _read_times(self, cells: Sequence[Any], times: TimeReader) -> tuple[list[Any], list[Marks]]:
         if (quick := times.read_digits(cells)) is not None:

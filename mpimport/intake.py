@@ -18,6 +18,7 @@ from mpimport.prepare import Preparing
 from mpimport.quick import ROOM
 from mpimport.recognise import Loader
 from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
+from mpimport.rows_in_c import row_writer
 from mpimport.validate import Limits
 from mpimport.ways import Ways
 
@@ -54,7 +55,7 @@ class Intake:
         self._clock = clock
         self._history = history
         self._sent_with = sent_with or {}
-        self._ways = Ways(Preparing(shaping), recogniser)
+        self._ways = Ways(Preparing(shaping, None if recogniser is None else row_writer()), recogniser)
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""

@@ -23,6 +23,7 @@ from mpimport.columnar import Layout, Marks, layout_of
 from mpimport.examine import UNENCODABLE, may_repeat
 from mpimport.normalise import Shaping, shape
 from mpimport.records import Block, RawRecord, Reason, Tabular
+from mpimport.rows_in_c import WriteRows
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -48,8 +49,9 @@ class Prepared:
 class Preparing:
     """Prepares the records of blocks."""
 
-    def __init__(self, shaping: Shaping) -> None:
-        """Take what the user said about fields."""
+    def __init__(self, shaping: Shaping, write_rows: WriteRows | None = None) -> None:
+        """Take what the user said about fields, and what writes rows in C, if it was built."""
+        self._write_rows = write_rows
         self.shaping = shaping
         self._names: tuple[str, ...] | None = None
         self._layout: Layout | None = None
@@ -69,10 +71,15 @@ class Preparing:
         if self._layout is None:
             return self.prepare(rows)
         try:
-            text, marks = self._layout.write(rows.columns(), self.shaping.times)
+            text, marks = self._lay_out(self._layout, rows)
         except UNENCODABLE:  # one of the rows
             return self.prepare(rows)
         return Prepared(cast("Sequence[RawRecord]", rows), text, marks, again=partial(self._write, names=0))
+
+    def _lay_out(self, layout: Layout, rows: Tabular) -> tuple[bytes, Sequence[Marks]]:
+        times = self.shaping.times
+        found = None if self._write_rows is None else layout.write_text(rows, times, self._write_rows)
+        return found or layout.write(rows.columns(), times)
 
     def prepare(self, records: Iterable[RawRecord]) -> Prepared:
         """Prepare records, whatever they are."""

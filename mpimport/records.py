@@ -25,6 +25,15 @@ class Tabular(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102  of the columns, no two alike
 
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # noqa: D102  of the columns: string, number or boolean
+
+    @property
+    def separator(self) -> str: ...  # noqa: D102  of the cells in the text
+
+    def text(self) -> str:
+        """Give the rows as CSV, as they were read."""
+
     def columns(self) -> Sequence[Sequence[Any]]:
         """Give the cells of each column."""
 

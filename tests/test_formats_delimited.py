@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streams import Found, collect, cut, stream_of
 
 from mpimport.errors import UsageProblem
-from mpimport.formats import FORMATS, ReadOptions, delimited, delimiter_of
+from mpimport.formats import FORMATS, ReadOptions, delimited, delimited_rows, delimiter_of
 from mpimport.formats.delimited_rows import Table, read_quickly
 from mpimport.records import Block, Unreadable
 
@@ -397,7 +397,7 @@ def test_rows_that_do_not_end_are_not_gone_over_for_ever() -> None:
 
 
 LINES = st.lists(
-    st.tuples(st.text('aé☃ ;,"\t\x0b\u2028', max_size=9), st.sampled_from(["\n", "\n", "\r\n"])).map("".join),
+    st.tuples(st.text('aé☃ ;,""\t\x0b\u2028', max_size=9), st.sampled_from(["\n", "\n", "\r\n"])).map("".join),
     min_size=1,
 )
 
@@ -405,10 +405,13 @@ LINES = st.lists(
 @settings(deadline=None, max_examples=400)
 @given(LINES, st.integers(1, 4), st.sampled_from(",;\t"))
 def test_rows_that_are_split_are_what_csv_reads(lines: list[str], width: int, separator: str) -> None:
-    found = read_quickly(Table(("name",) * width, separator, 1 << 24), lines)
+    table = Table(("name",) * width, separator, 1 << 24)
+    quick, found = read_quickly(table, lines), delimited_rows._split(table, lines)
 
+    assert quick is None or list(quick) == found
     if found is not None:
         assert found == list(csv.reader(lines, delimiter=separator, strict=True))
         assert set(map(len, found)) == {width}
     elif not any('"' in line for line in lines):
+        assert quick is None
         assert any(len(row) != width for row in csv.reader(lines, delimiter=separator, strict=True))

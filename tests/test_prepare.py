@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -14,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import anything
 
-from mpimport import intake
+from mpimport import intake, rows_in_c
+from mpimport.columnar import Layout
 from mpimport.examine import Bad, examine
 from mpimport.formats.cells import Cells, make_blocks
 from mpimport.formats.columns import keep
-from mpimport.formats.delimited_rows import Rows, Table
+from mpimport.formats.delimited_rows import Lines, Rows, Table, read_quickly
 from mpimport.intake import Intake
 from mpimport.limits import FUTURE_S
 from mpimport.long_text import TextRules
@@ -27,6 +30,7 @@ from mpimport.normalise import Shaping
 from mpimport.prepare import Preparing
 from mpimport.recognise import load
 from mpimport.records import Batch, Block, RawRecord
+from mpimport.rows_in_c import row_writer
 from mpimport.time_forms import TimeReader
 from mpimport.validate import Limits
 
@@ -90,7 +94,9 @@ def test_bytes(records: list[bytes], shaping: Shaping) -> None:
     assert quick[1:] == slow[1:]
     lines = b"".join(record + b"\n" for record in records)
     assert fed(BytesIO(lines), shaping) == quick
-    assert fed_block(Block(1, BytesIO(lines)), shaping, in_c=True) == quick
+    edited = fed_block(Block(1, BytesIO(lines)), shaping, in_c=True)
+    assert [exact(line) for line in edited[0]] == [exact(line) for line in slow[0]]  # spelt as they came
+    assert edited[1:] == slow[1:]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,27 @@ def test_a_name_that_stands_twice_is_found(text: bytes) -> None:
         assert "duplicate_key" in [reason.code for reason in reasons]
 
 
-CELLS = st.sampled_from(["", "1", "-5", "1.50", "x", "u1", "1714557600", "2024-05-01T12:00:00", "null", "y" * 300])
+CELLS = st.sampled_from(
+    [
+        "",
+        "1",
+        "-5",
+        "1.50",
+        "-0",
+        "0.0000001",
+        "007",
+        "True",
+        'say "a", \\b',
+        "a\tb",
+        "\u00e9",
+        "x",
+        "u1",
+        "1714557600",
+        "2024-05-01T12:00:00",
+        "null",
+        "y" * 300,
+    ]
+)
 ROWS = st.dictionaries(
     st.sampled_from(
         ["event", "time", "ts", "distinct_id", "who", "a", "x", "$insert_id", "ip", "bucket", "properties"]
@@ -134,6 +160,12 @@ HEADER += ["insert_id", "ip", "a", "b", "bucket", "properties", "a\\b", "\u00e9"
 MOST_CELLS = {"event": "a", "time": "1714557600", "ts": "1714557600000", "distinct_id": "u", "$insert_id": "i-1"}
 
 
+def _written(row: list[str], ending: str, quoting: Any) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=ending, quoting=quoting).writerow(row)
+    return text.getvalue()
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> Block:
     """Make the rows of a table, most of whose cells are right, as the format hands them over."""
@@ -144,7 +176,9 @@ def tables(draw: st.DrawFn) -> Block:
     rows = [list(row) for row in draw(st.lists(st.tuples(*cells), min_size=1, max_size=12))]
     kinds = {name: draw(st.sampled_from(["string", "number", "boolean"])) for name in names if name in "ab"}
     columns = [column for column in keep(names, kinds, types={}, misfit=None) if column is not None]
-    [block] = make_blocks(Table(tuple(names), ",", 10**6), columns, Rows(1, rows, [",".join(row) for row in rows]))
+    ending, quoting = draw(st.sampled_from(["\n", "\r\n"])), draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    texts = [_written(row, ending, quoting) for row in rows]
+    [block] = make_blocks(Table(tuple(names), ",", 10**6), columns, Rows(1, rows, texts))
     assert isinstance(block, Block)
     return block
 
@@ -184,6 +218,33 @@ def test_a_table_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
         "time_read": 2,
         "insert_id_made": 1,
     }
+
+
+@pytest.mark.skipif(row_writer() is None, reason="there was no C compiler to build it with")
+def test_a_table_of_plain_cells_is_written_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("event_type", "timestamp", "distinct_id", "$insert_id", "price", "new")
+    texts = ["a,1714557600,u,i-1,1.50,TRUE\r\n", '"say ""b""",1714557600000,u,i-2,,\r\n']
+    columns = keep(["price", "new"], {"price": "number", "new": "boolean"}, types={}, misfit=None)
+    rows = read_quickly(Table(names, ",", 10**6), texts)
+    assert rows is not None
+    [block] = make_blocks(Table(names, ",", 10**6), [c for c in columns if c is not None], Rows(1, rows, texts))
+    monkeypatch.setattr(Layout, "write", pytest.fail)
+    monkeypatch.setattr(Lines, "__getitem__", pytest.fail)
+    monkeypatch.setattr(intake, "examine", pytest.fail)
+    assert isinstance(block, Block)
+    (first, second), _, mends = fed_block(block, Shaping(), in_c=True)
+
+    rest = b'"$insert_id":"i-1","price":1.50,"new":true,"time":1714557600,"ip":0}}'
+    assert first == b'{"event":"a","properties":{"distinct_id":"u",' + rest
+    assert exact(second)["event"] == 'say "b"'
+    assert mends == {"alias event_type event": 2, "alias timestamp time": 2, "time_read": 2}
+
+
+def test_where_it_was_not_built_rows_are_read_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_in_c, "IN_C", False)
+
+    assert row_writer() is None
+    assert read_quickly(Table(("a", "b"), ",", 10**6), ["1,2\n", "3,4\n"]) == [["1", "2"], ["3", "4"]]
 
 
 def test_reading_goes_on_behind_the_last_record_that_was_taken() -> None:

@@ -22,7 +22,7 @@ def make_blocks(table: Table, columns: Sequence[Column], found: Rows) -> Iterato
     if any(column.strict for column in columns):
         yield from _convert_strictly(columns, _make_records(table.names, found.rows), found)
     elif all(column.kind in _CELLS for column in columns):
-        yield Block(found.first, Cells(table.names, found.rows, columns), plain=True)
+        yield Block(found.first, Cells(table, found, columns), plain=True)
     else:
         yield Block(found.first, _convert(columns, _make_records(table.names, found.rows)), plain=True)
 
@@ -30,15 +30,27 @@ def make_blocks(table: Table, columns: Sequence[Column], found: Rows) -> Iterato
 class Cells(Sequence[dict[str, Any]]):
     """Rows whose cells stay text where they do not fit their column; each is made a mapping when it is asked for."""
 
-    def __init__(self, names: tuple[str, ...], rows: Sequence[list[str]], columns: Sequence[Column]) -> None:
+    def __init__(self, table: Table, found: Rows, columns: Sequence[Column]) -> None:
         """Take rows of the right length, and the columns that are more than text."""
-        self.names = names
-        self._rows = rows
+        self.names = table.names
+        self.separator = table.separator
+        self._rows = found.rows
+        self._texts = found.texts
         self._columns = columns
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Give the kind of each column."""
+        kinds = {column.name: column.kind for column in self._columns}
+        return tuple(kinds.get(name, "string") for name in self.names)
+
+    def text(self) -> str:
+        """Give the rows as they were read."""
+        return "".join(self._texts)
 
     def columns(self) -> Sequence[Sequence[Any]]:
         """Give the cells of each column."""
-        cells: list[Sequence[Any]] = list(zip(*self._rows))  # noqa: B905 - the lengths were compared
+        cells: list[Sequence[Any]] = list(zip(*self._rows[:]))  # noqa: B905 - the lengths were compared
         for column in self._columns:
             at, convert = self.names.index(column.name), column.convert
             try:

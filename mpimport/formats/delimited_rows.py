@@ -6,9 +6,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mpimport.records import Reason, Unreadable
+from mpimport.rows_in_c import are_rows
 
 _NO_LIMIT = 2**31 - 1  # a C long of 32 bits is the most that every platform takes
 _END_IN_QUOTES = "unexpected end of data"  # csv's words; the same from Python 3.10 to 3.14
@@ -31,11 +32,34 @@ class Rows(NamedTuple):
     texts: Sequence[str]
 
 
-def read_quickly(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
-    """Make a row of each line; None when one of them is not a row of its own of the right length.
+class Lines(Sequence[list[str]]):
+    """Rows that stand in a line each, and are made when one of them is asked for."""
 
-    A line without a quote needs no parser: its cells are what is between the separators.
-    """
+    def __init__(self, table: Table, lines: Sequence[str]) -> None:
+        """Take lines that are known to be rows of the right length."""
+        self._table = table
+        self._lines = lines
+        self._rows: list[list[str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, at: Any) -> Any:
+        if self._rows is None:
+            self._rows = _split(self._table, self._lines)
+            assert self._rows is not None
+        return self._rows[at]
+
+
+def read_quickly(table: Table, lines: Sequence[str]) -> Sequence[list[str]] | None:
+    """Make a row of each line; None when one of them is not a row of its own of the right length."""
+    if are_rows(lines, table.separator, len(table.names)):
+        return Lines(table, lines)
+    return _split(table, lines)
+
+
+def _split(table: Table, lines: Sequence[str]) -> list[list[str]] | None:
+    """Do it now. A line without a quote needs no parser: its cells are what is between the separators."""
     separator, width = table.separator, len(table.names)
     quoted = [line for line in lines if '"' in line or width == 1]  # a blank line is no row with an empty cell
     parsed = _parse_each(quoted, separator)
