@@ -15,7 +15,7 @@ from mpimport.examine import ADDED, Bad, examine
 from mpimport.limits import ALL_HISTORY, FUTURE_S, History
 from mpimport.normalise import DEFAULT, Shaping
 from mpimport.prepare import Preparing
-from mpimport.quick import ROOM, Quick
+from mpimport.quick import ROOM, Left, Quick
 from mpimport.recognise import Recogniser
 from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
 from mpimport.validate import Limits
@@ -77,7 +77,7 @@ class Intake:
         while True:
             draft = self.draft
             room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // ROOM)
-            taken, record = way.take(draft, max(room, 0))
+            taken, left = way.take(draft, max(room, 0))
             if taken:
                 draft.add_run(source, number, taken)
                 self.read += taken
@@ -85,14 +85,15 @@ class Intake:
             if draft.full:
                 self._stand(number, block)
                 yield self._seal()
-            if record is None and taken:
+            if left is None and taken:
                 continue
-            if record is None:
+            if left is None:
                 record = way.next()
                 if record is None:
                     self._stand(number, block)
                     return
-            yield from self._take_slowly(source, number, record, limits, block)
+                left = Left(record, sound=False)
+            yield from self._take_slowly(source, number, left, limits, block)
             number += 1
 
     def _limits(self, now_s: float) -> Limits:
@@ -125,17 +126,15 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _take_slowly(
-        self, source: str, number: int, record: RawRecord, limits: Limits, block: Block
-    ) -> Iterator[Batch]:
+    def _take_slowly(self, source: str, number: int, left: Left, limits: Limits, block: Block) -> Iterator[Batch]:
         """Mend or reject one record of a block, yielding the batch that it fills or no longer fits into."""
         draft = self.draft
         mends: Counter[str] = Counter()
-        text = examine(record, limits, mends, self._preparing.shaping)
+        text = examine(left.record, limits, mends, self._preparing.shaping, sound=left.sound)
         if text is None:
             return
         if isinstance(text, bytes) and not draft.fits(len(text) + 1):
-            self._stand(number, block, record)
+            self._stand(number, block, left.record)
             yield self._seal()  # whoever stops here has not read this record
         self.read += 1
         if isinstance(text, Bad):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice, repeat
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -60,7 +60,7 @@ class Quick:
 
     def swallow(
         self, records: Iterator[tuple[Any, int]], draft: Draft, room: int, limits: Limits, *, tidy: bool = False
-    ) -> tuple[int, RawRecord | None]:
+    ) -> tuple[int, Left | None]:
         """Append events that are right, at most `room`; stop at the first record that may not be.
 
         With each record comes the number of names in it, or more; 0 when none stands twice in an object. `tidy`:
@@ -79,26 +79,28 @@ class Quick:
             try:
                 event = decode_typed(record)
                 properties = event.properties
-                time = properties["time"]
-                distinct_id = properties["distinct_id"]
-                insert_id = properties.get("$insert_id")
+                outer = 2 if event.event is not None else 1
                 if (
-                    not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
-                    or time.__class__ is not int
-                    or distinct_id.__class__ is not str
-                    or distinct_id in _SUSPECT_IDS
-                    or insert_id in _SUSPECT_IDS
-                    or (not _is_insert_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
-                    or not (know(properties) or self._names.learn(properties))
+                    not (know(properties) or self._names.learn(properties))
                     or (len(record) > _SMALL and _may_outgrow(record))
-                    or (names and names - 2 != len(properties) and _repeats(record, names - 2, properties))
+                    or (names and names - outer != len(properties) and _repeats(record, names, outer, properties))
                 ):
-                    return taken, record
+                    return taken, Left(record, sound=False)
             except _NOT_QUICK:
-                return taken, record
+                return taken, Left(record, sound=False)
+            get = properties.get
+            time, distinct_id, insert_id = get("time"), get("distinct_id"), get("$insert_id")
+            if (
+                time.__class__ is not int
+                or not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
+                or not event.event
+                or distinct_id.__class__ is not str
+                or distinct_id in _SUSPECT_IDS
+                or (not _is_fine_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
+                or (add_ip and get("ip", 0) in _NO_IP)
+            ):
+                return taken, Left(record, sound=True)
             ip_is_missing = add_ip and "ip" not in properties
-            if add_ip and not ip_is_missing and properties["ip"] in _NO_IP:
-                return taken, record
             body = record.removesuffix(_ENDING)
             if body is not record and insert_id is not None and (tidy or b"\r" not in record):
                 lines += body
@@ -106,7 +108,7 @@ class Quick:
             else:
                 text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
                 if text is None:
-                    return taken, record
+                    return taken, Left(record, sound=True)
                 lines += text
                 if insert_id is None:
                     draft.mends["insert_id_made"] += 1
@@ -114,10 +116,17 @@ class Quick:
         return taken, None
 
 
+class Left(NamedTuple):
+    """A record that was not taken. `sound`: as `accept` has it, so that `examine` need not look at all of it again."""
+
+    record: RawRecord
+    sound: bool
+
+
 class Way(Protocol):
     """A way through the records of one block."""
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Append events that are right, at most `room`; give how many, and the record behind them if it may not be.
 
         None is taken and no record given only where there is no room, or at the end of the block.
@@ -138,7 +147,7 @@ class ByRecord:
         self._limits = limits
         self._tidy = tidy
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         return self._quick.swallow(self._records, draft, room, self._limits, tidy=self._tidy)
 
@@ -158,7 +167,7 @@ class ByLine:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         start = self._records.tell()
         taken, end = self._recognise(self._text, start, draft.lines, room)
@@ -168,9 +177,9 @@ class ByLine:
         self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
         chunk = BytesIO(b"".join(islice(self._records, self._patience)))
         tidy = b"\r" not in chunk.getvalue()
-        more, record = self._quick.swallow(with_names(chunk), draft, room - taken, self._limits, tidy=tidy)
+        more, left = self._quick.swallow(with_names(chunk), draft, room - taken, self._limits, tidy=tidy)
         self._records.seek(end + chunk.tell())
-        return taken + more, record
+        return taken + more, left
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -189,7 +198,7 @@ class ByPrepared:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         prepared, taken = self._prepared, 0
         while taken < room and self._at < len(prepared.records):
@@ -202,7 +211,7 @@ class ByPrepared:
             if stopped:
                 record = prepared.records[self._at - 1]
                 if not self._take_again(record, draft):
-                    return taken, record
+                    return taken, Left(record, sound=False)
                 taken += 1
         return taken, None
 
@@ -248,10 +257,14 @@ def _may_outgrow(record: bytes) -> bool:
     return len(record) + 4 * (record.count(b"e") + record.count(b"E")) > MAX_NESTED_BYTES
 
 
-def _repeats(record: bytes, names: int, properties: dict[str, Any]) -> bool:
-    """Tell whether a name stands twice in an object, once the outermost ones did not account for all `names`."""
-    counted = count_names(properties)
-    return counted != names and counted != count_colons(record) - 2 and bool(find_duplicates(record))
+def _is_fine_id(insert_id: Any) -> bool:
+    return insert_id.__class__ is str and insert_id not in _SUSPECT_IDS and bool(_is_insert_id(insert_id))
+
+
+def _repeats(record: bytes, names: int, outer: int, properties: dict[str, Any]) -> bool:
+    """Tell whether a name stands twice in an object, given that the `outer` ones and those of properties are fewer."""
+    counted = outer + count_names(properties)
+    return counted != names and counted != count_colons(record) and bool(find_duplicates(record))
 
 
 def _spelt_out(event: Typed, record: bytes, ip_is_missing: bool, *, made: bool) -> bytes | None:
