@@ -104,7 +104,7 @@ def _examine_value(
     found: Counter[str] = Counter()
     try:
         event, wrong = value, list(known)
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):
             event = normalise(value, found, shaping, wrong, sound=sound)
         reasons = problems(event, limits, SOUND_RULES if sound else RULES)
         if wrong:
@@ -121,7 +121,8 @@ def _examine_value(
     except RecursionError:
         reasons = (*known, TOO_DEEP)
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
-    reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
+    if len(reasons) > 1:
+        reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
 
 

@@ -54,6 +54,7 @@ class Intake:
         self._history = history
         self._sent_with = sent_with or {}
         self._quick = Quick(recogniser)
+        self._mends: Counter[str] = Counter()  # of one record; to make one for each takes longer than to clear it
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -76,25 +77,27 @@ class Intake:
         number = block.first
         while True:
             draft = self.draft
+            if draft.full:
+                self._stand(number, block)
+                yield self._seal()
+                continue
             room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // ROOM)
             taken, left = way.take(draft, max(room, 0))
             if taken:
                 draft.add_run(source, number, taken)
                 self.read += taken
                 number += taken
-            if draft.full:
-                self._stand(number, block)
-                yield self._seal()
-            if left is None and taken:
-                continue
-            if left is None:
+            elif left is None:
                 record = way.next()
                 if record is None:
                     self._stand(number, block)
                     return
                 left = Left(record, sound=False)
-            yield from self._take_slowly(source, number, left, limits, block)
-            number += 1
+            if left is not None:
+                sealed = self._take_slowly(source, number, left, limits, block)
+                number += 1
+                if sealed is not None:
+                    yield sealed
 
     def _limits(self, now_s: float) -> Limits:
         return Limits(
@@ -126,24 +129,23 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _take_slowly(self, source: str, number: int, left: Left, limits: Limits, block: Block) -> Iterator[Batch]:
-        """Mend or reject one record of a block, yielding the batch that it fills or no longer fits into."""
-        draft = self.draft
-        mends: Counter[str] = Counter()
+    def _take_slowly(self, source: str, number: int, left: Left, limits: Limits, block: Block) -> Batch | None:
+        """Mend or reject one record of a block, giving the batch that it no longer fits into."""
+        mends = self._mends
         text = examine(left.record, limits, mends, self._preparing.shaping, sound=left.sound)
         if text is None:
-            return
-        if isinstance(text, bytes) and not draft.fits(len(text) + 1):
-            self._stand(number, block, left.record)
-            yield self._seal()  # whoever stops here has not read this record
+            return None
         self.read += 1
         if isinstance(text, Bad):
-            draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
-        else:
-            draft.lines += text
-            draft.lines += b"\n"
-            draft.add_run(source, number, 1)
-            draft.mends.update(mends)
-        if draft.full:
-            self._stand(number + 1, block)
-            yield self._seal()
+            self.draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
+            return None
+        sealed = None
+        if not self.draft.fits(len(text) + 1):
+            self._stand(number, block, left.record)
+            sealed = self._seal()
+        self.draft.lines += text
+        self.draft.lines += b"\n"
+        self.draft.add_run(source, number, 1)
+        self.draft.mends.update(mends)
+        mends.clear()
+        return sealed

@@ -175,10 +175,12 @@ class ByLine:
         if taken == room or end == len(self._text):
             return taken, None
         self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
-        chunk = BytesIO(b"".join(islice(self._records, self._patience)))
-        tidy = b"\r" not in chunk.getvalue()
-        more, left = self._quick.swallow(with_names(chunk), draft, room - taken, self._limits, tidy=tidy)
-        self._records.seek(end + chunk.tell())
+        lines = list(islice(self._records, self._patience))
+        counted = zip(lines, map(count_colons, lines), strict=True)
+        more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
+        passed = more + (left is not None)
+        if passed < len(lines):
+            self._records.seek(end + sum(map(len, lines[:passed])))
         return taken + more, left
 
     def next(self) -> RawRecord | None:
