@@ -174,10 +174,10 @@ class ByLine:
         self._records.seek(end)
         if taken == room or end == len(self._text):
             return taken, None
-        self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
-        lines = list(islice(self._records, self._patience))
+        lines = list(islice(self._records, 1 if taken else self._patience))
         counted = zip(lines, map(count_colons, lines), strict=True)
         more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
+        self._patience = 1 if left is not None else min(len(lines) * 2, _MOST_PATIENCE)
         passed = more + (left is not None)
         if passed < len(lines):
             self._records.seek(end + sum(map(len, lines[:passed])))
