@@ -170,10 +170,13 @@ class ByLine:
     def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         start = self._records.tell()
-        taken, end = self._recognise(self._text, start, draft.lines, room)
+        taken, end, is_sound = self._recognise(self._text, start, draft.lines, room)
         self._records.seek(end)
         if taken == room or end == len(self._text):
             return taken, None
+        if is_sound:
+            self._patience = 1
+            return taken, Left(self._records.readline(), sound=True)
         lines = list(islice(self._records, 1 if taken else self._patience))
         counted = zip(lines, map(count_colons, lines), strict=True)
         more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
@@ -230,7 +233,7 @@ class ByPrepared:
         taken = 0
         if self._recognise is not None:
             text = self._prepared.text
-            taken, end = self._recognise(text, self._lines.tell(), draft.lines, room)
+            taken, end, _ = self._recognise(text, self._lines.tell(), draft.lines, room)
             self._lines.seek(end)
             if taken == room or end == len(text):
                 return taken, False

@@ -31,9 +31,10 @@ except ImportError:  # no C compiler was there when mpimport was installed
 else:
     IN_C = True
 
-Take = Callable[[bytes, int, bytearray, int], "tuple[int, int]"]
-"""(text, start, lines, room) -> (taken, end): appends to `lines` the events of lines of the text, at most `room`,
-from `start` up to the first line that is not surely right, which begins at `end`."""
+Take = Callable[[bytes, int, bytearray, int], "tuple[int, int, int]"]
+"""(text, start, lines, room) -> (taken, end, is_sound): appends to `lines` the events of lines of the text, at most
+`room`, from `start` up to the first line that is not surely right, which begins at `end`. `is_sound`: the event there
+is one that the loop leaves as sound, too."""
 
 Recogniser = Callable[[Limits], Take]
 """Serves one thread."""
