@@ -723,7 +723,7 @@ static PyObject *take(PyObject *module, PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"new_rules", new_rules, METH_VARARGS, "Put names, ids and limits into a form that `take` reads."},
-    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where it ended, and if at a sound one."},
+    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and at what."},
     {NULL, NULL, 0, NULL},
 };
 
