@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,8 +31,7 @@ UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(NamedTuple):
     """A record that is not sent: why, and the record as JSON text (`event`) or as it stood (`raw`)."""
 
     reasons: tuple[Reason, ...]
@@ -44,8 +42,9 @@ class Bad:
 def examine(
     record: RawRecord, limits: Limits, mends: Counter[str], shaping: Shaping = DEFAULT, *, sound: bool = False
 ) -> bytes | Bad | None:
-    """Turn a record into the JSON text that is sent, counting in `mends` what was changed; or say why not.
+    """Turn a record into the JSON text that is sent; or say why not.
 
+    `mends` comes empty, and counts then what was changed in what is sent.
     `sound`: it is known to be so, as `accept` has it; the outcome is the same, only sooner.
     None for a blank line. Never raises, whatever the record holds.
     """
@@ -101,25 +100,24 @@ def _examine_value(
     sound: bool = False,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
-    found: Counter[str] = Counter()
     try:
         event, wrong = value, list(known)
         if type(value) is dict or isinstance(value, Mapping):
-            event = normalise(value, found, shaping, wrong, sound=sound)
+            event = normalise(value, mends, shaping, wrong, sound=sound)
         reasons = problems(event, limits, SOUND_RULES if sound else RULES)
         if wrong:
             said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
             reasons = (*wrong, *(reason for reason in reasons if reason.field not in said))
         if not reasons:
-            body = _body(event, value, text if shaping.is_default else None, found, limits)
+            body = _body(event, value, text if shaping.is_default else None, mends, limits)
             size = len(body) + sum(limits.sent_with.values())
             if size < MAX_EVENT_BYTES:
-                mends.update(found)
                 return body
             message = f"{size:,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
             reasons = (Reason("event_too_large", message),)
     except RecursionError:
         reasons = (*known, TOO_DEEP)
+    mends.clear()
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
@@ -127,7 +125,7 @@ def _examine_value(
 
 
 def _body(
-    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, found: Counter[str], limits: Limits
+    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, mends: Counter[str], limits: Limits
 ) -> bytes:
     """Write the event: its `text` as it came when nothing changed, with properties spliced in where that is all.
 
@@ -135,7 +133,7 @@ def _body(
     """
     properties = event["properties"]
     members = [ADDED[name] for name in limits.added if name not in properties]
-    changes = found.keys() - NOTICES
+    changes = mends.keys() - NOTICES
     if changes == {"insert_id_made"} and "$insert_id" not in value.get("properties", {}):
         members.insert(0, b'"$insert_id":"%b"' % properties["$insert_id"].encode())
         changes = set()
