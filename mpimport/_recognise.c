@@ -4,7 +4,7 @@
  * It knows no more than `quick` does in Python, which is its reference: whatever is taken here, `quick` would have
  * taken, and the bytes are the same. Whatever is not surely so is left to `quick`, so a rule may be stricter here than
  * it has to be, and no reason for a refusal is ever given; of an event that `quick` would not take either it is said
- * whether it is sound, as `accept` has it. The numbers, names and ids are handed in by `recognise`:
+ * what is odd in it if it is sound, as `accept` has it. The numbers, names and ids are handed in by `recognise`:
  * their home is `limits`, and the tests hold both to the same verdict.
  *
  * Text is read up to the NUL that CPython puts behind the bytes of every `bytes` object. It is white space nowhere and
@@ -35,7 +35,7 @@ static const char IP_FIRST[] = "\"ip\":0,";
 typedef const unsigned char *Bytes;
 
 /* What a property's name means to the rules. */
-enum { ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
+enum { ORDINARY, EVENT = ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
 
 typedef struct {
     uint32_t hash;
@@ -72,7 +72,7 @@ typedef struct {
     Times times;
     int needs_ip;          /* `ip` is added to events that lack it */
     int seen;              /* bits of the kinds of names that the properties hold */
-    int is_odd;            /* its name, or a property with a rule of its own, is not as it must be */
+    int odd;               /* bits of the kinds of names whose value is missing or not as its own rule has it */
     Bytes first_property;  /* behind the opening brace of the properties */
     Bytes closing;         /* at their closing brace */
     size_t open;           /* how many of `hashes` are in use */
@@ -424,7 +424,7 @@ static int scan_property(Scan *scan, int kind)
     if (kind == ORDINARY || (*value == '"' && memchr(value, '\\', (size_t)(scan->at - value)))) /* may be right */
         return 0;
     scan->at = value;
-    scan->is_odd = 1;
+    scan->odd |= 1 << kind;
     return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
 }
 
@@ -486,7 +486,7 @@ static int scan_event_name(Scan *scan)
     Text name;
     if (!scan_word(scan, "\"event\"") || !scan_mark(scan, ':') || !scan_string(scan, &name))
         return 0;
-    scan->is_odd |= !name.size;
+    scan->odd |= !name.size << EVENT;
     return 1;
 }
 
@@ -494,7 +494,7 @@ static int scan_event_name(Scan *scan)
  * `distinct_id_missing`). */
 static int scan_properties(Scan *scan)
 {
-    const int needed = 1 << TIME | 1 << DISTINCT_ID;
+    const int needed = 1 << TIME | 1 << DISTINCT_ID | 1 << INSERT_ID;
     if (!scan_word(scan, "\"properties\"") || !scan_mark(scan, ':') || *scan->at != '{')
         return 0;
     scan->first_property = scan->at + 1;
@@ -503,8 +503,8 @@ static int scan_properties(Scan *scan)
     if (!scan_object(scan, scan->rules->max_depth, 1))
         return 0;
     scan->closing = scan->at - 1;
-    scan->is_odd |= (scan->seen & needed) != needed;
-    return scan->is_odd || scan->seen & 1 << INSERT_ID; /* which is made in Python */
+    scan->odd |= needed & ~scan->seen;
+    return scan->odd != 1 << INSERT_ID || scan->seen & 1 << INSERT_ID; /* it is made in Python */
 }
 
 /* Pass over one event, from brace to brace (`unknown_key`: there are no others than these two). */
@@ -512,14 +512,14 @@ static int scan_event(Scan *scan, int *is_last)
 {
     if (*scan->at != '{')
         return 0;
-    scan->is_odd = 0;
+    scan->odd = 0;
     scan->at = skip_space(scan->at + 1);
     *is_last = scan->at[0] == '"' && scan->at[1] == 'e'; /* the properties come last */
     if (!(*is_last ? scan_event_name(scan) && scan_mark(scan, ',') && scan_properties(scan) : scan_properties(scan)))
         return 0;
     scan->at = skip_space(scan->at);
     if (!*is_last && *scan->at == '}') /* `event_missing` */
-        scan->is_odd = 1;
+        scan->odd |= 1 << EVENT;
     else if (!*is_last && !(scan_mark(scan, ',') && scan_event_name(scan)))
         return 0;
     scan->at = skip_space(scan->at);
@@ -542,11 +542,11 @@ static char *put(char *out, const void *from, size_t size)
 }
 
 /* Copy the events of lines that are right; gives how many, and moves `scan` to the first line that is not taken.
- * `is_sound`: that line's event is odd, and nothing else is the matter with it. */
-static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out, int *is_sound)
+ * `odd`: what is odd in that line's event, if nothing else is the matter with it; else 0. */
+static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out, int *odd)
 {
     Py_ssize_t taken = 0;
-    *is_sound = 0;
+    *odd = 0;
     while (taken < room && scan->at < scan->end) {
         Bytes line = scan->at, end;
         int is_last, adds_ip;
@@ -559,7 +559,7 @@ static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out, int *is_so
             scan->at++;
         adds_ip = scan->needs_ip && !(scan->seen & (1 << IP));
         if ((scan->at < scan->end && *scan->at++ != '\n') ||
-            !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes) || (*is_sound = scan->is_odd) ||
+            !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes) || (*odd = scan->odd) ||
             (adds_ip && is_last && end - scan->closing >= CLOSING_SPAN)) {
             scan->at = line;
             break;
@@ -686,7 +686,7 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     PyObject *capsule, *bytes, *lines;
     Py_ssize_t start, size, room, taken;
     long long oldest_s, newest_s;
-    int is_sound;
+    int odd;
     char *text, *out;
     Scan scan;
     if (!PyArg_ParseTuple(arguments, "OLLpSnYn", &capsule, &oldest_s, &newest_s, &scan.needs_ip, &bytes, &start, &lines,
@@ -708,22 +708,22 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     scan.times.oldest_s = oldest_s;
     scan.times.newest_s = newest_s;
     if (size - start < WORTH_RELEASING) {
-        taken = take_lines(&scan, room, &out, &is_sound);
+        taken = take_lines(&scan, room, &out, &odd);
     } else {
         rules->busy = 1; /* the scratch is in use, and another thread may call */
         Py_BEGIN_ALLOW_THREADS
-        taken = take_lines(&scan, room, &out, &is_sound);
+        taken = take_lines(&scan, room, &out, &odd);
         Py_END_ALLOW_THREADS
         rules->busy = 0;
     }
     if (append(lines, rules->scratch, (size_t)(out - rules->scratch)) < 0)
         return NULL;
-    return Py_BuildValue("nni", taken, (Py_ssize_t)(scan.at - (Bytes)text), is_sound);
+    return Py_BuildValue("nni", taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
 }
 
 static PyMethodDef methods[] = {
     {"new_rules", new_rules, METH_VARARGS, "Put names, ids and limits into a form that `take` reads."},
-    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and at what."},
+    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and what is odd there."},
     {NULL, NULL, 0, NULL},
 };
 

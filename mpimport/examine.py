@@ -21,7 +21,7 @@ from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
 from mpimport.rejects import unwrap
 from mpimport.undecodable import TOO_DEEP, explain_undecodable
-from mpimport.validate import RULES, SOUND_RULES, Limits, problems
+from mpimport.validate import RULES, Limits, Rule, problems
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -40,19 +40,25 @@ class Bad(NamedTuple):
 
 
 def examine(
-    record: RawRecord, limits: Limits, mends: Counter[str], shaping: Shaping = DEFAULT, *, sound: bool = False
+    record: RawRecord,
+    limits: Limits,
+    mends: Counter[str],
+    shaping: Shaping = DEFAULT,
+    *,
+    in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad | None:
     """Turn a record into the JSON text that is sent; or say why not.
 
     `mends` comes empty, and counts then what was changed in what is sent.
-    `sound`: it is known to be so, as `accept` has it; the outcome is the same, only sooner.
+    `in_question`: of a record that is known to be sound, as `accept` has it, the only rules that it may break.
+    The outcome is the same, only sooner.
     None for a blank line. Never raises, whatever the record holds.
     """
     if not isinstance(record, bytes):
         return _examine_value(dict(record), None, (), limits, mends, shaping)
     text = record.strip()
-    if sound:
-        return _examine_value(_decoded(text), one_line(text), (), limits, mends, shaping, sound=True)
+    if in_question is not None:
+        return _examine_value(_decoded(text), one_line(text), (), limits, mends, shaping, in_question)
     return _examine_text(text, limits, mends, shaping) if text else None
 
 
@@ -96,15 +102,14 @@ def _examine_value(
     limits: Limits,
     mends: Counter[str],
     shaping: Shaping,
-    *,
-    sound: bool = False,
+    in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
     try:
         event, wrong = value, list(known)
         if type(value) is dict or isinstance(value, Mapping):
-            event = normalise(value, mends, shaping, wrong, sound=sound)
-        reasons = problems(event, limits, SOUND_RULES if sound else RULES)
+            event = normalise(value, mends, shaping, wrong, sound=in_question is not None)
+        reasons = problems(event, limits, RULES if in_question is None else in_question)
         if wrong:
             said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
             reasons = (*wrong, *(reason for reason in reasons if reason.field not in said))

@@ -92,7 +92,7 @@ class Intake:
                 if record is None:
                     self._stand(number, block)
                     return
-                left = Left(record, sound=False)
+                left = Left(record)
             if left is not None:
                 sealed = self._take_slowly(source, number, left, limits, block)
                 number += 1
@@ -132,7 +132,7 @@ class Intake:
     def _take_slowly(self, source: str, number: int, left: Left, limits: Limits, block: Block) -> Batch | None:
         """Mend or reject one record of a block, giving the batch that it no longer fits into."""
         mends = self._mends
-        text = examine(left.record, limits, mends, self._preparing.shaping, sound=left.sound)
+        text = examine(left.record, limits, mends, self._preparing.shaping, in_question=left.in_question)
         if text is None:
             return None
         self.read += 1

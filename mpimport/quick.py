@@ -7,7 +7,7 @@ takes is given back, for `examine`. Knows neither files nor the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from itertools import chain, islice, repeat
 from math import ceil
@@ -24,7 +24,7 @@ from mpimport.normalise import LOOKALIKES, insert_id_of
 from mpimport.prepare import Prepared
 from mpimport.recognise import Recogniser, Take
 from mpimport.records import RawRecord
-from mpimport.validate import Limits
+from mpimport.validate import SOUND_RULES, Limits, Rule
 
 ROOM = MAX_NESTED_BYTES + 128  # no event that is taken here is longer, with what is spliced in
 
@@ -36,6 +36,9 @@ _SMALL = MAX_NESTED_BYTES // 2  # surely no list or object in it is too large, h
 _LACKING = {"$insert_id", *ALIASES["$insert_id"]}  # an id that is null, or may go by another name
 _NO_IP = (None, "")
 _MOST_PATIENCE = 1024
+_IN_QUESTION = [
+    [rule for bit, rule in enumerate(SOUND_RULES) if odd >> bit & 1] for odd in range(2 << len(SOUND_RULES))
+]  # by what the recogniser finds odd; there is a bit more, for an `ip` that is taken out
 _is_insert_id = INSERT_ID.fullmatch
 
 
@@ -85,9 +88,9 @@ class Quick:
                     or (len(record) > _SMALL and _may_outgrow(record))
                     or (names and names - outer != len(properties) and _repeats(record, names, outer, properties))
                 ):
-                    return taken, Left(record, sound=False)
+                    return taken, Left(record)
             except _NOT_QUICK:
-                return taken, Left(record, sound=False)
+                return taken, Left(record)
             get = properties.get
             time, distinct_id, insert_id = get("time"), get("distinct_id"), get("$insert_id")
             if (
@@ -99,7 +102,7 @@ class Quick:
                 or (not _is_fine_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
                 or (add_ip and get("ip", 0) in _NO_IP)
             ):
-                return taken, Left(record, sound=True)
+                return taken, Left(record, SOUND_RULES)
             ip_is_missing = add_ip and "ip" not in properties
             body = record.removesuffix(_ENDING)
             if body is not record and insert_id is not None and (tidy or b"\r" not in record):
@@ -108,7 +111,7 @@ class Quick:
             else:
                 text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
                 if text is None:
-                    return taken, Left(record, sound=True)
+                    return taken, Left(record, SOUND_RULES)
                 lines += text
                 if insert_id is None:
                     draft.mends["insert_id_made"] += 1
@@ -117,10 +120,10 @@ class Quick:
 
 
 class Left(NamedTuple):
-    """A record that was not taken. `sound`: as `accept` has it, so that `examine` need not look at all of it again."""
+    """A record that was not taken. `in_question`: as `examine` has it, so that it need not look at all of it again."""
 
     record: RawRecord
-    sound: bool
+    in_question: Sequence[Rule] | None = None
 
 
 class Way(Protocol):
@@ -170,13 +173,13 @@ class ByLine:
     def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         start = self._records.tell()
-        taken, end, is_sound = self._recognise(self._text, start, draft.lines, room)
+        taken, end, odd = self._recognise(self._text, start, draft.lines, room)
         self._records.seek(end)
         if taken == room or end == len(self._text):
             return taken, None
-        if is_sound:
+        if odd:
             self._patience = 1
-            return taken, Left(self._records.readline(), sound=True)
+            return taken, Left(self._records.readline(), _IN_QUESTION[odd])
         lines = list(islice(self._records, 1 if taken else self._patience))
         counted = zip(lines, map(count_colons, lines), strict=True)
         more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
@@ -216,7 +219,7 @@ class ByPrepared:
             if stopped:
                 record = prepared.records[self._at - 1]
                 if not self._take_again(record, draft):
-                    return taken, Left(record, sound=False)
+                    return taken, Left(record)
                 taken += 1
         return taken, None
 

@@ -60,7 +60,7 @@ def problems(event: object, limits: Limits, rules: Sequence[Rule] | None = None)
         hint = "; --format json reads an array of events" if kind == "list" else ""
         return (Reason("not_an_object", f"an event is a JSON object, this is {_KINDS.get(kind, kind)}{hint}"),)
     found: list[Reason] = []
-    for rule in rules or RULES:
+    for rule in RULES if rules is None else rules:
         found += rule(event, limits)
     return tuple(found)
 

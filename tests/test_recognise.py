@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sysconfig
 from collections import Counter
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -17,12 +18,13 @@ from strategies import LIMITS, NOW, anything, broken_texts, event_texts
 from mpimport import recognise
 from mpimport.accept import with_names
 from mpimport.batch import Draft
+from mpimport.examine import Bad, examine
 from mpimport.intake import Intake
 from mpimport.limits import FUTURE_S
 from mpimport.quick import ByLine, Quick
 from mpimport.recognise import Take, load
 from mpimport.records import Batch, Block
-from mpimport.validate import Limits
+from mpimport.validate import Limits, Rule
 
 GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}'
 NO_IP_ADDED = Limits(LIMITS.newest_s)
@@ -41,16 +43,29 @@ def in_python(record: bytes, limits: Limits) -> bytes | bool:
     draft = Draft(2, 10_000_000)
     taken, left = Quick(None).swallow(with_names(BytesIO(record)), draft, 1, limits)
     assert bool(taken) == (left is None)
-    return bytes(draft.lines) if left is None else left.sound
+    return bytes(draft.lines) if left is None else left.in_question is not None
 
 
 def recognised(record: bytes, limits: Limits = LIMITS) -> bytes | bool:
     """Give what the recogniser makes of a record; when it leaves it, whether it is surely sound."""
     lines = bytearray()
-    taken, end, is_sound = take_of(limits)(record, 0, lines, 1)
-    assert (taken, end, is_sound) in ((1, len(record), 0), (0, 0, 0), (0, 0, 1))
+    taken, end, odd = take_of(limits)(record, 0, lines, 1)
+    assert (taken, end) in ((1, len(record)), (0, 0))
     assert bool(lines) == bool(taken)
-    return bytes(lines) if taken else bool(is_sound)
+    if odd:
+        assert not taken
+        _, left = Quick(RECOGNISER).through(BytesIO(record), limits).take(Draft(2, 10_000_000), 1)
+        assert left is not None
+        assert left.in_question is not None
+        assert examined(record, limits, left.in_question) == examined(record, limits)
+    return bytes(lines) if taken else bool(odd)
+
+
+def examined(
+    record: bytes, limits: Limits, in_question: Sequence[Rule] | None = None
+) -> tuple[bytes | Bad | None, Counter[str]]:
+    mends: Counter[str] = Counter()
+    return examine(record, limits, mends, in_question=in_question), mends
 
 
 def with_property(text: str) -> bytes:
