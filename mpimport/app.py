@@ -201,10 +201,7 @@ def import_inputs(
             summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
-        summary = tell(telling.end(facts(summary)))
-        if keeper is not None:
-            keeper.clear()  # who is killed before this runs again, and finds everything settled
-        return summary
+        return tell(telling.end(facts(summary)))
 
 
 def _audit(settings: Settings) -> Audit | None:

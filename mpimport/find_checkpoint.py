@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mpimport import checkpoint
 from mpimport.checkpoint import SourceState, State, Unusable
 from mpimport.errors import UsageProblem
 from mpimport.keeper import is_begun
-from mpimport.lock import hold, word_unwritable
+from mpimport.lock import hold, hold_beginning, word_unwritable
 from mpimport.mark import is_whole
 from mpimport.settings import Settings
 
@@ -29,17 +29,29 @@ def state_folder() -> Path:
     return user_state_path("mpimport", appauthor=False)
 
 
-def find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State | None]:
-    """Find the checkpoint and hold its lock; None where there is nothing to go on from."""
+@contextmanager
+def place_for(settings: Settings) -> Iterator[Path | None]:
+    """Give the folder for the checkpoint, where no other import begins meanwhile; None where the user named a file."""
+    if settings.run.checkpoint is not None:
+        yield None
+        return
+    folder = _make_folder()
+    with hold_beginning(folder):
+        yield folder
+
+
+def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) -> tuple[Path, State | None]:
+    """Find the checkpoint, in `folder` or where it was named, and hold its lock.
+
+    None where there is nothing to go on from.
+    """
     own = {source.path for source in new.sources}
     others: list[tuple[Path, State]] = []
-    if settings.run.checkpoint is not None:
-        path = Path(settings.run.checkpoint)
-        if obstacle := checkpoint.find_obstacle(path):
-            raise UsageProblem(f"--checkpoint {settings.run.checkpoint}: {obstacle}; name another file")
+    if folder is None:
+        path = _named(settings)
     else:
-        path = _make_folder() / checkpoint.name_of(new.destination, new.account, tuple(own))
-        known = [] if path.exists() else list(_find_others(path.parent, new))
+        path = folder / checkpoint.name_of(new.destination, new.account, tuple(own))
+        known = [] if _goes_on(path) else list(_find_others(folder, new))
         others = [(other, old) for other, old in known if any(source.path in own for source in old.sources)]
         for other, _ in others:
             with hold(other):  # AlreadyRunning: some of the sources are being imported at this moment
@@ -63,8 +75,16 @@ def find(settings: Settings, new: State, stack: ExitStack) -> tuple[Path, State 
         old = checkpoint.load(path)
     except Unusable as unusable:
         instead = "begin anew with --restart" if unusable.ours or not settings.run.checkpoint else "name another file"
-        raise UsageProblem(f"{path}: the checkpoint {unusable}; {instead}") from unusable
+        raise UsageProblem(f"the file {path} {unusable}; {instead}") from unusable
     return path, old
+
+
+def _named(settings: Settings) -> Path:
+    """Give the file that the user named, if a checkpoint can be kept there."""
+    named = settings.run.checkpoint or ""
+    if obstacle := checkpoint.find_obstacle(Path(named)):
+        raise UsageProblem(f"--checkpoint {named or repr(named)} {obstacle}; name another file")
+    return Path(named)
 
 
 def _make_folder() -> Path:
@@ -75,6 +95,15 @@ def _make_folder() -> Path:
     except OSError as error:
         raise UsageProblem(word_unwritable(folder, error)) from error
     return folder
+
+
+def _goes_on(path: Path) -> bool:
+    """Whether an import was begun there; what it shares a source with was refused, or forgotten, when that was done."""
+    try:
+        old = checkpoint.load(path)
+    except Unusable:
+        return True
+    return old is not None and is_begun(old)
 
 
 def _find_others(folder: Path, new: State) -> Iterator[tuple[Path, State]]:
@@ -125,7 +154,7 @@ def _forget(path: Path, own: Collection[str], *, named: bool) -> None:
         old = checkpoint.load(path)
     except Unusable as unusable:
         if named and not unusable.ours:
-            raise UsageProblem(f"--checkpoint {path}: {unusable}; name another file") from unusable
+            raise UsageProblem(f"--checkpoint {path} {unusable}; name another file") from unusable
     _remove(path)
     if old is not None and is_begun(old):
         _tell_forgotten(old, own)

@@ -20,9 +20,8 @@ from mpimport import checkpoint
 from mpimport.account import Summary
 from mpimport.checkpoint import RejectedFile, State, text_of
 from mpimport.mark import Range, add
-from mpimport.recorded import digest_of
 from mpimport.records import Reject, Span
-from mpimport.rejects import line_of
+from mpimport.rejects import digest_of, line_of
 
 PERIOD_S = 1.0
 _SHARE = 20  # of the time at most one part in so many goes into writing, however slow the disk is
@@ -34,9 +33,9 @@ class Keeper:
     """Keeps the state of a run at `path`, from its very beginning: another run that begins now has to meet it.
 
     `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
-    a run was killed between the two. They are not written a second time. The file itself is never cut back, for
-    somebody else may have added to it. `written_as`: what rejects are written with where that is not the name of
-    their source.
+    a run was killed between the two, or their source has grown. They are not written a second time. The file itself
+    is never cut back, for somebody else may have added to it. `written_as`: what rejects are written with where that
+    is not the name of their source.
     """
 
     def __init__(
@@ -67,8 +66,9 @@ class Keeper:
         self._files = dict(state.rejects)
         self._written: dict[str, Path] = {}  # files that got lines since the last save
         self._frozen = False
-        self._needed = True
+        self._needed = self.resumed
         self._changed = False
+        self._columns_changed = False
         self._clock = clock
         self._due = clock()
 
@@ -119,9 +119,19 @@ class Keeper:
     def reads(self, source: int, columns: Mapping[str, str] | None, open_end: tuple[int, int] | None) -> None:
         """Take down, before a block of a source is made events of, what decides what they are, and which may go on."""
         if columns != self._columns[source] or open_end != self._open_ends[source]:
+            self._columns_changed |= columns != self._columns[source]
             self._columns[source], self._open_ends[source] = columns, open_end
             self._changed = True
             self.tick()
+
+    def sends(self) -> None:
+        """Write, before a batch is sent, what its events hang on: read otherwise, they would get other ids.
+
+        Not as soon as it is known: of many small tables, hundreds go into one batch.
+        """
+        if self._columns_changed:
+            self._columns_changed = False
+            self.save()
 
     def ended(self, source: int, nbytes: int, following: int) -> None:
         """Take down that a source of so many bytes was read to its end, and the number after its last record.
@@ -151,7 +161,7 @@ class Keeper:
         self._due = now + max(PERIOD_S, _SHARE * (now - began))
 
     def finish(self, *, done: bool) -> Path | None:
-        """Write the checkpoint, and give it if it is there; when all is done, or nothing, leave it to `clear`."""
+        """Write the checkpoint, and give it if it is there; when all is done, or nothing, leave it to `close`."""
         hanging = self._frozen or bool(self._recorded)
         self._needed = not done and (hanging or any(self._settled))
         if self._needed:
@@ -159,13 +169,18 @@ class Keeper:
             self.save()
         return self.path if self._needed and self.path.exists() else None
 
-    def clear(self) -> None:
-        """Take away a checkpoint that is not needed any more: the last act of a run, when everything is told."""
+    def close(self, error: type[BaseException] | None = None, *_: object) -> None:
+        """Take away a checkpoint that is not needed any more: the last act of a run, when all is told and closed.
+
+        Who is killed before that runs again, and finds everything settled; so does who ends with an error.
+        """
         try:
-            if not self._needed:
+            if error is None and not self._needed:
                 checkpoint.remove(self.path)
-        except OSError as error:
-            _log.warning("%s: the checkpoint of this run, which is done, cannot be removed: %s", self.path, _why(error))
+        except OSError as failed:
+            _log.warning(
+                "%s: the checkpoint of this run, which is done, cannot be removed: %s", self.path, _why(failed)
+            )
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
@@ -187,7 +202,7 @@ class Keeper:
 
 
 def conclude(keeper: Keeper, summary: Summary) -> Summary:
-    """End a run: the summary says where the next run goes on. The checkpoint of one that is done waits for `clear`."""
+    """End a run: the summary says where the next run goes on. The checkpoint of one that is done waits for `close`."""
     done = summary.exit_code in (0, 1) and not summary.undelivered
     left = keeper.finish(done=done)
     if keeper.trouble:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from mpimport.checkpoint import derived
+from mpimport.checkpoint import LOCK, derived
 from mpimport.errors import AlreadyRunning, UsageProblem
+
+_BEGINNING_S = 10.0  # looking at the checkpoints of a folder and writing one more takes milliseconds
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
+def hold(path: Path, wait_s: float = 0) -> Iterator[None]:
     """Hold the lock of a checkpoint. AlreadyRunning: another process has it; UsageProblem: there can be none."""
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, needed only with a checkpoint
 
     place, _ = derived(path)
     if not path.parent.is_dir():
         raise UsageProblem(word_unwritable(path, "there is no such folder"))
-    lock = FileLock(place, timeout=0, mode=0o600)
+    lock = FileLock(place, timeout=wait_s, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
@@ -37,6 +39,20 @@ def hold(path: Path) -> Iterator[None]:
             with suppress(OSError):
                 place.unlink()  # before the release: who waits for nothing cannot have it then
         lock.release()
+
+
+@contextmanager
+def hold_beginning(folder: Path) -> Iterator[None]:
+    """Let no other import begin that keeps its checkpoint in the same folder: neither would see the other's there."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(folder / "beginning", _BEGINNING_S))
+        except AlreadyRunning:
+            raise AlreadyRunning(
+                f"another import has been beginning for {_BEGINNING_S:.0f} seconds (it holds {folder / 'beginning'}"
+                f"{LOCK}); see whether it hangs, and run this one again. Nothing was sent."
+            ) from None
+        yield
 
 
 def _make(path: Path, place: Path) -> None:

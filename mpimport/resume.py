@@ -20,12 +20,12 @@ from mpimport.auth import Auth
 from mpimport.checkpoint import SourceState, State, text_of
 from mpimport.continued import ContinuedInput
 from mpimport.errors import UsageProblem
-from mpimport.find_checkpoint import find, is_done, lacking
+from mpimport.find_checkpoint import find, is_done, lacking, place_for
 from mpimport.inputs import FileInput
 from mpimport.keeper import Keeper, is_begun
 from mpimport.mark import Ranges, cut
 from mpimport.plan import Input
-from mpimport.recorded import find_rejects
+from mpimport.recorded import count_reopened, find_rejects
 from mpimport.same import account_of, destination_of, find_changes, lasting
 from mpimport.settings import Settings
 from mpimport.settle import rejected_paths
@@ -50,6 +50,7 @@ def resume(
 ) -> Resumed:
     """Go on where an earlier run of the same import stopped; `stack` holds the lock until the run has ended.
 
+    From here on the checkpoint is there, for another run to meet; it goes when `stack` is closed, if all is done then.
     Raises UsageProblem, before anything is sent, when the import is not the same any more, or no checkpoint can be
     kept; AlreadyRunning when another process is at it.
     """
@@ -62,12 +63,28 @@ def resume(
         settings=lasting(settings),
         sources=tuple(_name_apart(map(_look_at, files), ())),
     )
-    path, old = find(settings, new, stack)
+    with place_for(settings) as folder:
+        path, old = find(settings, new, folder, stack)
+        keeper, going_on = _begin(settings, path, old, new, files, clock)
+        keeper.begin()
+    stack.push(keeper.close)
+    return Resumed(keeper, going_on)
+
+
+def _begin(
+    settings: Settings,
+    path: Path,
+    old: State | None,
+    new: State,
+    files: Sequence[FileInput],
+    clock: Callable[[], float],
+) -> tuple[Keeper, Sequence[Input]]:
+    """Give the keeper of an import that goes on from `old`, or begins, and what is left to read."""
     path_of, names = rejected_paths(settings.run.rejected), [source.name for source in files]
     problems = [] if old is None else [*find_changes(old, new), *_changed_sources(old, files)]
     if old is None or (problems and not is_begun(old)):  # it was killed at its first reject: nothing hangs on it
         begun = replace(new, rejects=find_rejects(new, new, path_of, names).files)
-        return Resumed(Keeper(path, begun, written_as=_written_as(names, begun), clock=clock), inputs)
+        return Keeper(path, begun, written_as=_written_as(names, begun), clock=clock), files
     if problems:
         raise UsageProblem(
             *problems,
@@ -83,15 +100,17 @@ def resume(
             path,
         )
     found = find_rejects(old, state, path_of, names)
+    sent_again = sum(count_reopened(old, state).values()) - found.again
+    imported, rejected = max(0, old.imported - sent_again), max(0, old.rejected - found.again)
     keeper = Keeper(
         path,
-        replace(state, rejects=found.files),
+        replace(state, rejects=found.files, imported=imported, rejected=rejected),
         recorded=found.lines,
         written_as=_written_as(names, state),
         earlier_files=found.earlier,
         clock=clock,
     )
-    return Resumed(keeper, going_on)
+    return keeper, going_on
 
 
 def _is_kept(settings: Settings, *, whole: bool) -> bool:
@@ -189,6 +208,11 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
         inputs.append(ContinuedInput(source, settled, done=done))
         if size > before.fingerprint.size:
             _log.info("%s: has grown from %s to %s bytes", source.name, f"{before.fingerprint.size:,}", f"{size:,}")
+        if settled is not before.settled:
+            _log.info(
+                "%s: its last record may have gone on, and is read again; where it was rejected, that stays on file",
+                source.name,
+            )
     return replace(old, sources=tuple(sources)), inputs
 
 

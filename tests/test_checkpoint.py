@@ -17,9 +17,8 @@ from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable, load
 from mpimport.fingerprint import Fingerprint
 from mpimport.keeper import PERIOD_S, Keeper, conclude
 from mpimport.mark import Range
-from mpimport.recorded import digest_of
 from mpimport.records import Reason, Reject, Span
-from mpimport.rejects import line_of
+from mpimport.rejects import digest_of, line_of
 
 SOURCE = SourceState("/a/b.ndjson", "b.ndjson", Fingerprint(5, "aa", "bb"), (Range(1, 3, 80), Range(7, 9)), (5, 9))
 STATE = State("project 1", "", {"--format": '"csv"'}, (SOURCE,), 5, 2, {"/a/b.rejected.ndjson": RejectedFile(100, 2)})
@@ -48,7 +47,6 @@ def test_it_is_small_however_much_is_settled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words", "ours"),
     [
-        (b"", "is no checkpoint", True),
         (b"[]", "is no checkpoint", False),
         (b'{"event":"x"}', "is no checkpoint", False),
         (b'{"mpimport_checkpoint":1,"state":{"dest', "is damaged", True),
@@ -130,7 +128,7 @@ def test_it_is_there_from_the_beginning_and_gone_when_nothing_was_settled(tmp_pa
     keeper.tick()
 
     assert keeper.finish(done=False) is None
-    keeper.clear()
+    keeper.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,6 +166,20 @@ def test_it_is_written_at_once_then_at_most_once_a_second_and_at_the_end(tmp_pat
     assert 4 <= len(set(written)) <= 5
     assert keeper.finish(done=False) == tmp_path / "c"
     assert kept(tmp_path / "c").sources[0].settled == (Range(1, 40, 390),)
+
+
+def test_the_kinds_of_columns_are_written_before_what_hangs_on_them_is_sent(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "c", NEW, clock=Time())
+    keeper.begin()
+    keeper.settled((), 0, {})
+    keeper.reads(0, {"price": "number"}, None)
+    assert kept(tmp_path / "c").sources[0].columns is None, "not once a table"
+    keeper.sends()
+
+    assert kept(tmp_path / "c").sources[0].columns == {"price": "number"}
+    (tmp_path / "c").unlink()
+    keeper.sends()
+    assert not (tmp_path / "c").exists(), "not once a batch"
 
 
 def test_a_pause_does_not_leave_the_last_second_unwritten(tmp_path: Path) -> None:
@@ -236,7 +248,7 @@ def test_only_an_import_that_is_done_takes_its_checkpoint_away(
     keeper.settled((Span(0, 1, 2),), 1, {})
     tally = Tally(undelivered=undelivered)
     told = conclude(keeper, Summary(tally, exit_code=code, seconds=1.0, dry_run=False, destination=""))
-    keeper.clear()
+    keeper.close()
 
     assert (tmp_path / "c").exists() == stays == (told.checkpoint is not None)
 

