@@ -47,9 +47,8 @@ def examine(
     *,
     in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad | None:
-    """Turn a record into the JSON text that is sent; or say why not.
+    """Turn a record into the JSON text that is sent, counting in `mends` what was changed; or say why not.
 
-    `mends` comes empty, and counts then what was changed in what is sent.
     `in_question`: of a record that is known to be sound, as `accept` has it, the only rules that it may break.
     The outcome is the same, only sooner.
     None for a blank line. Never raises, whatever the record holds.
@@ -105,24 +104,25 @@ def _examine_value(
     in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
+    found: Counter[str] = Counter()
     try:
         event, wrong = value, list(known)
         if type(value) is dict or isinstance(value, Mapping):
-            event = normalise(value, mends, shaping, wrong, sound=in_question is not None)
+            event = normalise(value, found, shaping, wrong, sound=in_question is not None)
         reasons = problems(event, limits, RULES if in_question is None else in_question)
         if wrong:
             said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
             reasons = (*wrong, *(reason for reason in reasons if reason.field not in said))
         if not reasons:
-            body = _body(event, value, text if shaping.is_default else None, mends, limits)
+            body = _body(event, value, text if shaping.is_default else None, found, limits)
             size = len(body) + sum(limits.sent_with.values())
             if size < MAX_EVENT_BYTES:
+                mends.update(found)
                 return body
             message = f"{size:,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
             reasons = (Reason("event_too_large", message),)
     except RecursionError:
         reasons = (*known, TOO_DEEP)
-    mends.clear()
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
@@ -130,7 +130,7 @@ def _examine_value(
 
 
 def _body(
-    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, mends: Counter[str], limits: Limits
+    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, found: Counter[str], limits: Limits
 ) -> bytes:
     """Write the event: its `text` as it came when nothing changed, with properties spliced in where that is all.
 
@@ -138,7 +138,7 @@ def _body(
     """
     properties = event["properties"]
     members = [ADDED[name] for name in limits.added if name not in properties]
-    changes = mends.keys() - NOTICES
+    changes = found.keys() - NOTICES
     if changes == {"insert_id_made"} and "$insert_id" not in value.get("properties", {}):
         members.insert(0, b'"$insert_id":"%b"' % properties["$insert_id"].encode())
         changes = set()

@@ -64,11 +64,7 @@ class Intake:
     def feed(self, source: str, block: Block | Unreadable) -> Iterator[Batch]:
         """Check the records of a block, yielding each batch that is full. Never raises for what a record holds."""
         if isinstance(block, Unreadable):
-            self.read += 1
-            self.draft.add_reject(Reject(source, block.number, "client", (block.reason,), raw=block.raw))
-            self.next, self._offset = block.number + 1, None
-            if self.draft.full:
-                yield self._seal()
+            yield from self._feed_unreadable(source, block)
             return
         limits = self._limits(self._clock())
         prepared = self._preparing.of(block)
@@ -94,10 +90,22 @@ class Intake:
                     return
                 left = Left(record)
             if left is not None:
-                sealed = self._take_slowly(source, number, left, limits, block)
+                self._mends.clear()
+                shaping = self._preparing.shaping
+                text = examine(left.record, limits, self._mends, shaping, in_question=left.in_question)
+                if isinstance(text, bytes) and not draft.fits(len(text) + 1):
+                    self._stand(number, block, left.record)
+                    yield self._seal()  # whoever stops here has not read this record
+                if text is not None:
+                    self._take_examined(source, number, text)
                 number += 1
-                if sealed is not None:
-                    yield sealed
+
+    def _feed_unreadable(self, source: str, block: Unreadable) -> Iterator[Batch]:
+        self.read += 1
+        self.draft.add_reject(Reject(source, block.number, "client", (block.reason,), raw=block.raw))
+        self.next, self._offset = block.number + 1, None
+        if self.draft.full:
+            yield self._seal()
 
     def _limits(self, now_s: float) -> Limits:
         return Limits(
@@ -129,23 +137,14 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _take_slowly(self, source: str, number: int, left: Left, limits: Limits, block: Block) -> Batch | None:
-        """Mend or reject one record of a block, giving the batch that it no longer fits into."""
-        mends = self._mends
-        text = examine(left.record, limits, mends, self._preparing.shaping, in_question=left.in_question)
-        if text is None:
-            return None
+    def _take_examined(self, source: str, number: int, text: bytes | Bad) -> None:
+        """Add one event that was mended, or a reject."""
+        draft = self.draft
         self.read += 1
         if isinstance(text, Bad):
-            self.draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
-            return None
-        sealed = None
-        if not self.draft.fits(len(text) + 1):
-            self._stand(number, block, left.record)
-            sealed = self._seal()
-        self.draft.lines += text
-        self.draft.lines += b"\n"
-        self.draft.add_run(source, number, 1)
-        self.draft.mends.update(mends)
-        mends.clear()
-        return sealed
+            draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
+            return
+        draft.lines += text
+        draft.lines += b"\n"
+        draft.add_run(source, number, 1)
+        draft.mends.update(self._mends)
