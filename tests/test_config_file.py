@@ -14,6 +14,8 @@ from running import good_event, write_ndjson
 
 from mpimport import cli, given
 from mpimport.given import Given, bring_together
+from mpimport.giving_way import GIVES_WAY, SECRETS
+from mpimport.settings_given import settings_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes and owners of this kind")
 
@@ -212,9 +214,98 @@ def test_what_excludes_an_option_of_the_command_line_gives_way(here: Path, monke
 
 def test_every_name_that_gives_way_is_an_option() -> None:
     names = {given.option_name(it) for it in cli.command.params if isinstance(it, click.Option)}
-    rivals = {name for row in given.GIVES_WAY.values() for name in row if not name.startswith("MP_")}
+    rivals = {name for row in GIVES_WAY.values() for name in row}
 
-    assert {*given.GIVES_WAY, *rivals} <= names
+    assert {*GIVES_WAY, *rivals} <= names | SECRETS.keys()
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+@pytest.mark.parametrize(
+    ("set_there", "arguments", "parameter", "told"),
+    [
+        ({"metrics": "m.prom"}, ["--dry-run"], "metrics", "--metrics of {} gives way to --dry-run"),
+        ({"audit": "a.json"}, ["--sandbox"], "audit", "--audit of {} is left out: this is no dry run"),
+        ({"sandbox": "true"}, ["--dry-run"], "sandbox", "--sandbox of {} gives way to --dry-run"),
+        ({"url": "http://x.example"}, ["--sandbox"], "url", "--url of {} gives way to --sandbox"),
+        ({"token": "t"}, ["--token-file", "f"], "token", "--token of {} gives way to --token-file"),
+        ({"username": "u"}, ["--token", "t"], "username", "--username of {} gives way to --token"),
+        ({"quiet": "true"}, ["-v"], "quiet", "--quiet of {} gives way to --verbose"),
+        ({"event-field": "f"}, ["--event-name", "n"], "event-field", "--event-field of {} gives way to --event-name"),
+        ({"batch-size": "2000"}, ["--endpoint", "track"], "batch_size", "--batch-size of {} gives way to --endpoint "),
+        ({"no-strict": "true"}, ["--endpoint", "track"], "no_strict", "--no-strict of {} gives way to --endpoint "),
+        ({"gzip-level": "6"}, ["--endpoint", "track"], "gzip_level", "--gzip-level of {} gives way to --endpoint "),
+        ({"content-type": "form"}, ["--endpoint", "import"], "content_type", "--content-type of {} gives way to "),
+    ],
+)
+def test_what_is_only_set_gives_way_to_what_is_asked_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch, place: str, set_there: dict[str, str], arguments: list[str],
+    parameter: str, told: str,
+) -> None:  # fmt: skip
+    ((name, value),) = set_there.items()
+    origin = "mpimport.toml" if place == "file" else f"MPIMPORT_{name.upper().replace('-', '_')}"
+    if place == "file":
+        write(here, f"{name} = {value if value == 'true' or value.isdecimal() else repr(value)}")
+    else:
+        monkeypatch.setenv(origin, value)
+    found, problems = gather(*arguments)
+
+    assert problems == []
+    assert not {**found.values, **found.mapping}.get(parameter)
+    assert any(line.startswith(told.format(origin)) for line in found.told())
+
+
+def test_a_clash_on_the_command_line_stays_an_error_and_metrics_send_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--metrics", "m.prom") == 2
+    monkeypatch.setenv("MPIMPORT_DRY_RUN", "1")
+    write(here, "metrics = 'm.prom'")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson"])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--metrics", "m.prom"])
+    assert end.value.code == 2
+    assert "(--dry-run is from MPIMPORT_DRY_RUN)" in capsys.readouterr().err
+    assert not Path("m.prom").exists()
+
+
+def test_a_secret_of_the_environment_gives_way_to_credentials_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MP_SECRET", "s")
+    monkeypatch.setenv("MP_API_SECRET", "a")
+    found, _ = gather("--token", "t")
+    assert settings_of(found, []).credentials.kind == "project token"
+    assert settings_of(gather()[0], []).credentials.secret
+
+
+@pytest.mark.parametrize(
+    ("variable", "code", "words"),
+    [
+        ("MPIMPORT_DRYRUN", 2, "; did you mean MPIMPORT_DRY_RUN?"),
+        ("mpimport_dry_run", 2, "did you mean MPIMPORT_DRY_RUN?"),
+        ("MPIMPORT_NO_PROGRESS", 2, "did you mean MPIMPORT_PROGRESS?"),
+        ("MPIMPORT_SECRET", 2, "; set MP_SECRET for a secret"),
+        ("MPIMPORT_API_SECRET", 2, "; set MP_API_SECRET for a secret"),
+        ("MPIMPORT_DATA_FOLDER", 0, "; mpimport --help shows those that are"),
+        ("MPIMPORT_SERVICE_HOST", 0, ""),
+        ("MPIMPORT_SANDBOX_PORT_8080_TCP_ADDR", 0, ""),
+        ("MPIMPORT_PORT", 0, ""),
+        ("_MPIMPORT_COMPLETED", 0, ""),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no small letters in names of variables")
+def test_a_variable_that_no_option_is_read_from_is_told_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, code: int, words: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2")
+
+    assert run() == code
+    told = capsys.readouterr().err
+    assert (f"{variable}: no option is read from this variable" in told) is bool(words)
+    assert words in told
+    assert "hunter2" not in told
 
 
 def test_verbose_tells_where_each_value_is_from_and_no_token(
