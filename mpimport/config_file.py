@@ -156,9 +156,9 @@ def _find_problems(entries: Mapping[str, Any], keys: Mapping[str, Key], *, top: 
 
 
 def _with_places(entries: Mapping[str, Any], keys: Mapping[str, Key], folder: Path) -> dict[str, Any]:
-    """Give entries with each path as it is from the working directory."""
-    placed = dict(entries)
-    for name, value in entries.items():
+    """Give entries in full, with each path as it is from the working directory."""
+    placed = toml_options.in_full(entries, {name: key.check for name, key in keys.items()})
+    for name, value in placed.items():
         if keys[name].path:
             place = partial(_place, folder=folder if name in READ_FILES else Path())
             placed[name] = [place(path) for path in value] if isinstance(value, list) else place(value)

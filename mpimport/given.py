@@ -17,13 +17,14 @@ import click
 from click.core import ParameterSource
 
 from mpimport import toml_options
+from mpimport.command_line import variable_of
 from mpimport.config_file import Key, Layer, read_config
 from mpimport.errors import noting
 from mpimport.giving_way import SECRETS, give_way
-from mpimport.mapping_file import KEYS, json_or_text, read_mapping, read_pairs
+from mpimport.mapping_file import KEYS, read_mapping, read_pairs
 from mpimport.options import names_file
 from mpimport.private_files import find_exposure
-from mpimport.toml_options import Check
+from mpimport.toml_options import Check, json_or_text
 from mpimport.variables import check_variables
 
 COMMAND_LINE = "command line"
@@ -71,8 +72,9 @@ class Given:
         """Add to a problem with an option that it was a file or the environment that gave it."""
         for name in re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]):
             origin = self.origins.get(name, COMMAND_LINE)
-            if origin not in {COMMAND_LINE, problem.removeprefix(f"--{name} ").partition(":")[0]}:
-                problem = f"{problem} (--{name} is from {origin})"
+            place = f"(--{name} is from {origin})"
+            if origin != COMMAND_LINE and place not in problem:
+                problem = f"{problem} {place}"
         return problem
 
 
@@ -174,15 +176,12 @@ def _given_here(
         assert option.name  # click gives each one
         source, value = context.get_parameter_source(option.name), context.params[option.name]
         if source is ParameterSource.ENVIRONMENT:
-            variables.append(Layer(_variable(option), _as_in_files(name, value, problems)))
+            variable, found = variable_of(option) or "environment", list[str]()
+            variables.append(Layer(variable, _as_in_files(name, value, found)))
+            problems.extend(f"{problem} (--{name} is from {variable})" for problem in found)
         elif source is ParameterSource.COMMANDLINE:
             arguments.update(_as_in_files(name, value, problems))
     return variables, Layer(COMMAND_LINE, arguments)
-
-
-def _variable(option: click.Option) -> str:
-    names = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
-    return next((name for name in names if os.environ.get(name)), COMMAND_LINE)
 
 
 def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ registries that they stand for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,6 +76,13 @@ class _NearChoice(_Choice):
             raise
 
 
+class _Texts(click.types.StringParamType):
+    """A text that may be given several times; in a variable spaces part them, or line breaks where there are some."""
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [line.strip() for line in rv.splitlines() if line.strip()] if "\n" in rv else rv.split()
+
+
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Leave it to the shell to complete the name of a file."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415  needed while somebody types only
@@ -93,6 +100,8 @@ def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:
     own = "MPIMPORT_" + names[0].lstrip("-").split("/")[0].upper().replace("-", "_")
     if isinstance(choice := settings.get("type"), click.Choice):
         settings["type"] = _NearChoice(choice.choices, case_sensitive=choice.case_sensitive)
+    if settings.get("multiple"):
+        settings["type"] = _Texts()
     if settings.get("metavar") in {"PATH", "FILE"} and names[0] not in INSIDE_A_DOCUMENT:
         settings["shell_complete"] = complete_file
     return click.option(*names, envvar=[own, also] if also else own, show_envvar=True, **settings)

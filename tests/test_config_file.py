@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -98,6 +99,105 @@ def test_every_kind_of_value_arrives_as_an_option_would_give_it(here: Path) -> N
     assert [found[name] for name in ("insert-id-from", "rename")] == [["x", "y"], {"old": "new"}]
 
 
+def test_one_text_stands_for_a_list_of_one_and_is_read_as_the_command_line_has_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        here,
+        "report = 'one.html'\ndrop = 'p q'\nkeep = 'k'\ndrop-long = 'l'\ninsert-id-from = 'a,b'\nrename = 'old=new'\n"
+        "set = ['n=1', 's=', 'e=a=b']\ntype = 'zip=string'",
+    )
+    found = values()
+    assert found["report"] == ("one.html",)
+    assert [found[name] for name in ("drop", "keep", "drop-long")] == [["p q"], ["k"], ["l"]]
+    assert [found[name] for name in ("insert-id-from", "rename")] == [["a", "b"], {"old": "new"}]
+    assert [found[name] for name in ("set", "type")] == [{"n": 1, "s": "", "e": "a=b"}, {"zip": "string"}]
+
+    here.rename("m.toml")
+    write(Path("m.toml"), "drop = 'p'\nset = 'n=1'")
+    found = values("--mapping", "m.toml")
+    assert (found["drop"], found["set"]) == (["p"], {"n": 1})
+
+    monkeypatch.setenv("MPIMPORT_REPORT", "one.html two.json")
+    monkeypatch.setenv("MPIMPORT_DROP", "Plan Name\nb\n")
+    monkeypatch.setenv("MPIMPORT_SET", "n=2")
+    found = values("--mapping", "m.toml")
+    assert found["report"] == ("one.html", "two.json")
+    assert (found["drop"], found["set"]) == (["Plan Name", "b"], {"n": 2})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("MPIMPORT_WORKERS", "99", "(--workers is from MPIMPORT_WORKERS)"),
+        ("MPIMPORT_WORKERS", "many", "'--workers' (from MPIMPORT_WORKERS): 'many' is not a valid integer"),
+        ("MP_REGION", "us1", "'--region' (from MP_REGION): 'us1' is not one of"),
+        ("MP_PROJECT_ID", "abc", "Project Settings, Overview (--project-id is from MP_PROJECT_ID)"),
+        ("MPIMPORT_MAX_REJECTED", "few", "(--max-rejected is from MPIMPORT_MAX_REJECTED)"),
+        ("MPIMPORT_TIMEZONE", "Mars", "(--timezone is from MPIMPORT_TIMEZONE)"),
+        ("MPIMPORT_RENAME", "old", "(--rename is from MPIMPORT_RENAME)"),
+        ("MPIMPORT_MAPPING", "gone.toml", "(--mapping is from MPIMPORT_MAPPING)"),
+    ],
+)
+def test_a_wrong_value_of_the_environment_is_told_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    assert run() == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_wrong_value_of_the_command_line_is_told_without_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--workers", "many") == 2
+    told = capsys.readouterr().err
+    assert "Invalid value for '--workers': 'many'" in told
+    assert "MPIMPORT" not in told
+
+
+@posix
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("pipe", "is a pipe; name a file, or remove it from there"),
+        ("folder", "is a folder; name a file"),
+        ("device", "is no regular file"),
+        ("large", "is larger than 1,000,000 bytes; is it the right file?"),
+        ("latin-1", "is not UTF-8 text at byte 6; save it as UTF-8"),
+        ("UTF-16", "is UTF-16 text at byte 1; save it as UTF-8"),
+        ("gone", "cannot be read: No such file or directory; make it readable"),
+    ],
+)
+@pytest.mark.parametrize("option", [None, "--config", "--mapping"])
+def test_what_is_no_configuration_is_told_at_once(here: Path, kind: str, words: str, option: str | None) -> None:
+    place = here if option is None else here.with_name("m.toml")
+    lay_out: dict[str, Callable[[], object]] = {
+        "pipe": lambda: os.mkfifo(place, 0o600),
+        "folder": lambda: place.mkdir(0o700),
+        "device": lambda: place.symlink_to("/dev/zero"),
+        "large": lambda: write(place, "#" * 1_000_001),
+        "latin-1": lambda: place.write_bytes(b"a = '\xe4'"),
+        "UTF-16": lambda: place.write_bytes("a = 1".encode("utf-16")),
+        "gone": lambda: place.symlink_to("nowhere"),
+    }
+    lay_out[kind]()
+    if kind == "device" and option is None:
+        words = "everybody may write to it"
+    _, problems = gather(*([] if option is None else [option, "m.toml"]))
+
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+@posix
+def test_a_configuration_may_come_from_a_command_as_shells_put_it_into_an_argument(here: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"workers = 3")
+    os.close(writer)
+    assert values("--config", f"/dev/fd/{reader}")["workers"] == 3
+    os.close(reader)
+
+
 def test_a_mapping_file_comes_right_after_the_place_that_names_it(here: Path, user: Path) -> None:
     write(user.parent / "m.toml", "timezone = 'Asia/Tokyo'\nset = {a = 'mapping', b = 'mapping'}")
     write(user, "timezone = 'Europe/Oslo'\nmapping = 'm.toml'\nset = {a = 'user'}")
@@ -139,7 +239,11 @@ def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(use
         ("dry-run = 'yes'", (), "dry-run: must be true or false"),
         ("region = 'us1'", (), "region: must be one of us, eu, in; did you mean 'us'?"),
         ("format = 'jsonl'", (), "did you mean 'ndjson'?"),
-        ("drop = 'x'", (), "drop: must be a list of texts"),
+        ("drop = 1", (), "drop: must be a text or a list of texts"),
+        ("drop = ['x', '']", (), "drop: must be a text or a list of texts"),
+        ("rename = 'old'", (), "rename: must be a table of texts"),
+        ("rename = ['old=']", (), "rename: must be a table of texts"),
+        ("set = '=x'", (), "set: must be a table, such as"),
         ("no_gzip = true\nno-gzip = true", (), "no-gzip: stands there twice"),
         ("[prod]\nworkers = 1", (), "unknown table [prod]; a profile is written [profile.prod]"),
         ("[profiles.prod]\nworkers = 1", (), "did you mean 'profile'?"),
