@@ -95,6 +95,7 @@ def test_an_option_comes_before_its_variable(
     [
         (["--batch-size", "2001", "--dry-run"], "takes 1 to 2,000 events"),
         (["--nonsense"], "No such option"),
+        (["", "--dry-run"], "the name of a source is empty; is a variable of the shell not set?"),
         (["--region", "de"], "'de'"),
         (["--workers", "many"], "not a valid integer"),
         ([], "no credentials"),

@@ -11,9 +11,8 @@ import pytest
 from mpimport.cli import command
 from mpimport.errors import UsageProblem
 from mpimport.mapping_file import KEYS, map_settings, read_mapping
-from mpimport.toml_options import json_or_text
 from mpimport.settings import MapSettings
-from mpimport.toml_options import overlay
+from mpimport.toml_options import json_or_text, overlay
 
 WHOLE = """
 event-field = "kind"
