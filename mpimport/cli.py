@@ -6,6 +6,7 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mpimport.command_line import ImportCommand
+from mpimport.completion import VARIABLE, complete_file, mend_bash
 from mpimport.errors import MpimportError, Told, UsageProblem, noting
-from mpimport.options import EPILOG, HELP, complete_file, with_options
+from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
 
@@ -156,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> Any:
     """Run the command; what click itself refuses is told as the rest of the line asks: as JSON, and in the metrics."""
+    if VARIABLE in os.environ:
+        mend_bash()
     try:
         return command.main(arguments, prog_name="mpimport", standalone_mode=False)
     except click.ClickException as misuse:
