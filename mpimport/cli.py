@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mpimport.command_line import ImportCommand
-from mpimport.completion import VARIABLE, complete_file, mend_bash
+from mpimport.completion import VARIABLE, complete_file, mend_shells
 from mpimport.errors import MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> Any:
     """Run the command; what click itself refuses is told as the rest of the line asks: as JSON, and in the metrics."""
     if VARIABLE in os.environ:
-        mend_bash()
+        mend_shells()
     try:
         return command.main(arguments, prog_name="mpimport", standalone_mode=False)
     except click.ClickException as misuse:

@@ -1,4 +1,4 @@
-"""What is completed while somebody types: files, profiles, kinds, zones; and words that bash has cut at `=`.
+"""What is completed while somebody types: files, profiles, kinds, zones; and what stands behind `=`.
 
 Loaded by every start, so it loads the rest when something is completed. Must not know what an option does.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -54,19 +53,15 @@ def _matching(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
 
 
-def mend_bash() -> None:
-    """Have click see words whole that bash has cut at `=`, which it does by itself, and give back what is behind it."""
-    from click.shell_completion import (  # noqa: PLC0415  needed while somebody types only
-        BashComplete,
-        add_completion_class,
-        split_arg_string,
-    )
+def mend_shells() -> None:
+    """Have what stands behind `=` completed: bash cuts words there, and the other shells replace them as a whole."""
+    from click import shell_completion as shells  # noqa: PLC0415  needed while somebody types only
 
-    class Whole(BashComplete):
+    class Bash(shells.BashComplete):
         cut = ""
 
         def get_completion_args(self) -> tuple[list[str], str]:
-            typed, at = split_arg_string(os.environ["COMP_WORDS"]), int(os.environ["COMP_CWORD"])
+            typed, at = shells.split_arg_string(os.environ["COMP_WORDS"]), int(os.environ["COMP_CWORD"])
             words: list[str] = []
             for word in [*typed, ""][: at + 1]:
                 if words and (word == "=" or words[-1].endswith("=")):
@@ -81,5 +76,22 @@ def mend_bash() -> None:
         def format_completion(self, item: CompletionItem) -> str:
             return f"{item.type},{item.value.removeprefix(self.cut)}"
 
-    with suppress(ValueError):
-        add_completion_class(Whole, "bash")
+    class Zsh(shells.ZshComplete):
+        def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+            return _with_option(super().get_completions(args, incomplete), incomplete)
+
+    class Fish(shells.FishComplete):
+        def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+            return _with_option(super().get_completions(args, incomplete), incomplete)
+
+    for name, shell in (("bash", Bash), ("zsh", Zsh), ("fish", Fish)):
+        shells.add_completion_class(shell, name)
+
+
+def _with_option(items: list[CompletionItem], incomplete: str) -> list[CompletionItem]:
+    option, equals, _ = incomplete.partition("=")
+    if option.startswith("--") and equals:
+        for item in items:
+            if item.type == "plain":
+                item.value = f"{option}={item.value}"
+    return items

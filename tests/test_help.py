@@ -115,6 +115,18 @@ def test_options_values_and_files_are_completed(
     assert capsys.readouterr().out.split() == wanted
 
 
+@pytest.mark.parametrize(("shell", "at"), [("zsh", "1"), ("fish", "--region=e")])
+def test_what_stands_behind_an_option_does_not_replace_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str, at: str
+) -> None:
+    monkeypatch.setenv("_MPIMPORT_COMPLETE", f"{shell}_complete")
+    monkeypatch.setenv("COMP_WORDS", "mpimport --region=e")
+    monkeypatch.setenv("COMP_CWORD", at)
+
+    assert run() == 0
+    assert "--region=eu" in capsys.readouterr().out.replace(",", "\n").split()
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_there_is_a_script_for_each_shell(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str
