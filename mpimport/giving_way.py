@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from mpimport.config_file import Layer
-from mpimport.endpoints import ENDPOINTS, Endpoint
+from mpimport.endpoints import ENDPOINTS, REGIONS, Endpoint
 
 SECRETS = {"MP_SECRET": "secret-file", "MP_API_SECRET": "api-secret-file"}
 """The variables that hold a secret, and the option that a file of it has."""
@@ -76,6 +76,8 @@ def _find_lost(layer: Layer, above: Sequence[Layer]) -> Iterator[tuple[str, str]
     endpoint = next((it.entries["endpoint"] for it in reversed(above) if "endpoint" in it.entries), None)
     for name, value in layer.entries.items():
         rivals = [rival for rival in GIVES_WAY.get(name, ()) if any(it.entries.get(rival) for it in above)]
+        if name == "url" and layer.file is None and not value.startswith(tuple(REGIONS.values())):
+            rivals = [rival for rival in rivals if rival != "region"]  # a stand-in that a script is to be tried with
         if rivals:
             yield name, _written(rivals[0])
         elif endpoint in ENDPOINTS and not _suits(name, value, ENDPOINTS[endpoint]):

@@ -374,6 +374,15 @@ def test_a_clash_on_the_command_line_stays_an_error_and_metrics_send_nothing(
     assert not Path("m.prom").exists()
 
 
+def test_a_stand_in_named_by_the_environment_stays_whatever_region_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MP_URL", "http://127.0.0.1:8080")
+    assert values("--region", "eu")["url"] == "http://127.0.0.1:8080"
+    monkeypatch.setenv("MP_URL", "https://api.mixpanel.com")
+    assert values("--region", "eu")["url"] is None
+
+
 def test_a_secret_of_the_environment_gives_way_to_credentials_of_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
