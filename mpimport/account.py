@@ -198,6 +198,7 @@ class Summary:
             "destination": self.destination,
             "stopped": self.stopped or None,
             "checkpoint": self.checkpoint,
+            "notes": list(self.notes),
         }
         if self.dry_run:
             fields["valid"] = tally.valid

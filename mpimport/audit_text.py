@@ -214,7 +214,8 @@ def _users(report: AuditReport) -> Iterator[str]:
 
 
 def _events(report: AuditReport) -> Iterator[str]:
-    yield f"events: {_many(report.distinct_event_names, 'name')}"
+    about = "about " if report.other_events else ""
+    yield f"events: {about}{_many(report.distinct_event_names, 'name')}"
     for name, count in islice(report.event_names.items(), TOP_NAMES):
         yield f"  {count:>13,} {_percent(count, report.events)} {_short(name, 50)}"
     yield from _more(report.distinct_event_names, TOP_NAMES, "  ")
@@ -224,7 +225,8 @@ def _properties(report: AuditReport) -> Iterator[str]:
     shown = [use for use in report.properties if use.name not in ("time", "distinct_id", "$insert_id", "ip")]
     hidden = len(report.properties) - len(shown)
     total = report.distinct_properties - hidden
-    yield f"properties: {_many(total, 'name')}, by share of the events, with types"
+    about = "about " if report.other_properties else ""
+    yield f"properties: {about}{_many(total, 'name')}{', by share of the events, with types' if total else ''}"
     for use in shown[:TOP_PROPERTIES]:
         types = ", ".join(kind if len(use.types) == 1 else f"{kind} {count:,}" for kind, count in use.types.items())
         yield f"  {_percent(use.count, report.events)} {_pad(_short(use.name, 28), 28)} {types}"

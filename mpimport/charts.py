@@ -16,6 +16,7 @@ RIGHT = 36  # room for half of the last label
 TOP = 28
 HEIGHT = 150  # of the bars
 LANE = 18
+LANES_BELOW = 8  # the first lane: its name must not touch the 0 of the vertical axis
 BELOW = 24  # room for the labels of the horizontal axis
 _SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _SECONDS_MORE = (21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000)
@@ -36,7 +37,7 @@ class Lane:
 class Chart:
     """Bars from left to right, each with its words. `ticks` are places in bars, with their labels.
 
-    `slots`: how many bars the width has room for; of the last bar only a part may lie in it.
+    `slots`: how many bars the width has room for; of the last bar only a part may lie in it. `counts`: whole values.
     """
 
     title: str
@@ -47,15 +48,18 @@ class Chart:
     slots: float
     ticks: Sequence[tuple[float, str]]
     lanes: Sequence[Lane] = ()
+    counts: bool = False
 
 
 def draw(chart: Chart, width: int) -> Element:
     """Draw a chart of a width in pixels."""
     plot = width - LEFT - RIGHT
     step = plot / max(chart.slots, 1e-9)
-    steps = scale(max(chart.values, default=0.0))
+    steps = scale(max(chart.values, default=0.0), 1.0 if chart.counts else 0.0)
     bottom = TOP + HEIGHT
-    height = bottom + LANE * len(chart.lanes) + BELOW
+    lanes = bottom + (LANES_BELOW if chart.lanes else 0)
+    below = lanes + LANE * len(chart.lanes)
+    height = below + BELOW
     svg = element(
         "svg",
         element("title", chart.title),
@@ -76,8 +80,8 @@ def draw(chart: Chart, width: int) -> Element:
             bar.set("height", f"{max(size, 1):.2f}")
             svg.append(bar)
     for number, lane in enumerate(chart.lanes):
-        put(svg, *_lane(lane, bottom + LANE * number, step, chart.slots, width))
-    put(svg, *_horizontal_axis(chart.ticks, bottom + LANE * len(chart.lanes), step))
+        put(svg, *_lane(lane, lanes + LANE * number, step, chart.slots, width))
+    put(svg, *_horizontal_axis(chart.ticks, below, step))
     return svg
 
 
@@ -112,13 +116,13 @@ def _lane(lane: Lane, y: float, step: float, slots: float, width: int) -> Iterat
             yield mark
 
 
-def scale(highest: float) -> list[float]:
-    """Give 3 to 7 round numbers from 0 to one that is no smaller than the highest."""
+def scale(highest: float, least_step: float = 0.0) -> list[float]:
+    """Give 3 to 7 round numbers from 0 to one that is no smaller than the highest; fewer where a step has a least."""
     if highest <= 0:
         return [0.0, 1.0]
     rough = highest / 4
     power = 10.0 ** floor(log10(rough))
-    step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough * 0.999)
+    step = max(next(power * one for one in (1, 2, 5, 10) if power * one >= rough * 0.999), least_step)
     return [step * number for number in range(ceil(highest / step - 1e-9) + 1)]
 
 

@@ -108,11 +108,11 @@ def find_obstacle(path: Path) -> str | None:
             return "is no regular file"
         lock, new = derived(path)
         if lock.exists() and (not lock.is_file() or lock.stat().st_size):
-            return f"{lock} would be its lock, and holds something else"
+            return f"cannot be kept: {lock} would be its lock, and holds something else"
         if new.exists() and not (new.is_file() and _is_ours(new)):
-            return f"{new} would be written on the way, and holds something else"
+            return f"cannot be kept: {new} would be written on the way, and holds something else"
     except OSError as error:
-        return error.strerror or str(error)
+        return f"cannot be kept: {error.strerror or error}"
     return None
 
 
@@ -122,20 +122,22 @@ def _is_ours(path: Path) -> bool:
 
 
 def load(path: Path) -> State | None:
-    """Read a checkpoint; None when there is none. Raises Unusable."""
+    """Read a checkpoint; None when there is none yet. Raises Unusable."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or error}", ours=False) from error
+    if not data:
+        return None  # somebody has made a place for it, as mktemp does; ours are never empty
     ours = data.startswith(_MARK)
     try:
         version = msgspec.json.decode(data, type=_AnyVersion).mpimport_checkpoint
         if version == VERSION:
             return msgspec.json.decode(data, type=_File).state
     except msgspec.MsgspecError as error:
-        raise Unusable("is damaged" if ours else "is no checkpoint", ours=ours or not data) from error
+        raise Unusable("is damaged" if ours else "is no checkpoint", ours=ours) from error
     raise Unusable(f"was written by another version of mpimport (form {version}, not {VERSION})", ours=ours)
 
 

@@ -12,8 +12,6 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from io import StringIO
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +64,7 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
     interrupt, given = Interrupt(), found.values
     with noting(problems):
         check_settings(settings := settings_of(found, problems))
-    inputs, notes = _inputs(sources, settings, interrupt, problems, found.files)
+    inputs, notes = _inputs(sources, settings, interrupt, problems, found.files, prints_json=given["as_json"])
     if problems:
         raise UsageProblem(*map(found.place, problems))
     lines_as_json = given["log_format"] == "json"
@@ -88,46 +86,33 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
 
 
 def _inputs(
-    sources: Sequence[str], settings: Settings, interrupt: Any, problems: list[str], kept_files: Collection[str]
+    sources: Sequence[str],
+    settings: Settings,
+    interrupt: Any,
+    problems: list[str],
+    kept_files: Collection[str],
+    *,
+    prints_json: bool,
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
-    from mpimport.checkpoint import derived  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
-    from mpimport.inputs import FileInput, find_clashes, find_fed_back, find_overwriting, find_problems, find_unwritable  # noqa: PLC0415
-    from mpimport.settle import rejected_paths, undelivered_path  # noqa: PLC0415
+    from mpimport.inputs import FileInput, find_problems  # noqa: PLC0415
+    from mpimport.left_behind import leave_out  # noqa: PLC0415
+    from mpimport.outputs import find_output_problems  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
     options = ReadOptions()
     with noting(problems):
         options = read_options(settings)
-    path_of = rejected_paths(settings.run.rejected)
     inputs: list[FileInput] = []
     notes: list[str] = []
     with noting(problems):
-        found, notes = expand(_or_standard_input(sources), encoding=settings.read.encoding)
+        found, notes = expand(sources, encoding=settings.read.encoding)
+        found = leave_out(found, sources, problems, notes)
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         problems.extend(find_problems(inputs))
-        rejected = [path_of(source.name) for source in inputs]
-        kept = [undelivered_path(path_of(source.name)) for source in inputs if not source.resumable]
-        kept = [] if settings.run.dry_run else kept
-        problems.extend(find_clashes(inputs, [*rejected, *kept]))
-        kept_at = Path(settings.run.checkpoint) if settings.run.checkpoint else None
-        told = {
-            "--report": [Path(path) for path in settings.run.reports],
-            "--metrics": [Path(settings.run.metrics)] if settings.run.metrics else [],
-        }
-        problems.extend(find_unwritable(told))
-        written = {
-            **told,
-            "--audit": [Path(settings.run.audit)] if settings.run.audit else [],
-            "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
-        }
-        problems.extend(find_fed_back(inputs, [*rejected, *kept, *chain.from_iterable(written.values())]))
-        settings_files = [Path(path) for path in sorted(kept_files)]
-        read = [*settings_files, *(i.path for i in inputs if i.path)]
-        problems.extend(find_overwriting(written, [*read, *rejected, *kept]))
-        problems.extend(find_overwriting({"--rejected": rejected[:1]}, settings_files))
+        problems.extend(find_output_problems(settings.run, inputs, kept_files, prints_json=prints_json))
     return inputs, notes
 
 

@@ -37,13 +37,56 @@ _CAUSES = {
 }
 
 
+_FEWER = "--keep NAME keeps what is named only, --drop NAME leaves one out"
+_SPLIT = "--deep flatten, --deep stringify, or --drop NAME"
+_ID = "--drop '$insert_id', and one is made, or --insert-id-from A,B"
+_MENDED_BY = {
+    "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
+    "time_in_future": "--time-format FORMAT or --timezone ZONE, where it is another unit or zone",
+    "unknown_key": "--drop NAME, or --rename NAME=NAME, which moves it into 'properties'",
+    "type_mismatch": "--type NAME=string",
+    "reserved_property": "--rename OLD=NEW, or --drop NAME",
+    "ignored_event": "--drop '$ignore'",
+    "too_many_properties": _FEWER,
+    **dict.fromkeys(("object_too_wide", "list_too_long", "value_too_large", "too_deep"), _SPLIT),
+    "number_out_of_range": "--type NAME=string, or --drop NAME",
+    "string_too_long": "--long-strings truncate, --split-urls, --parse-json, or --drop-long NAME",
+    **dict.fromkeys(("insert_id_not_text", "insert_id_disallowed"), _ID),
+}
+"""The options that mend a record as it stands in the rejected-events file, by the code of what is wrong with it."""
+
+
+def mended_with(tally: Tally, files: str) -> tuple[str, ...]:
+    """Say which option mends most of the rejects, which stand in `files`; nothing where they have many causes."""
+    if tally.rejected < MIN_READ:
+        return ()
+    most = [(code, reason) for code, reason in tally.reasons.items() if reason.count * 2 > tally.rejected]
+    if len(most) != 1:  # none, or the same events have several, and an option mends one of them
+        return ()
+    ((code, reason),) = most
+    many = _many(reason.count, tally.rejected)
+    if code == "invalid_utf8":
+        usual, again = "windows-1252 is usual for Excel", "what arrives twice is deduplicated by its $insert_id"
+        mend = f"import the source again with --encoding NAME ({usual}); {again}"
+    elif code in _FIELDS:
+        option = _option(code, field_names(reason.event))
+        if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
+            return ()
+        mend = f"import {files} with {option}"
+    elif code in _MENDED_BY:
+        mend = f"import {files} with {_MENDED_BY[code]}"
+    else:
+        return ()
+    return (f"{many} rejects have one reason, {code}: {mend}",)
+
+
 def common_causes(tally: Tally) -> tuple[str, ...]:
     """Say what would mend nearly everything that was read, where one reason was given for nearly all of it."""
     if tally.read < MIN_READ:
         return ()
     common = {code: reason for code, reason in tally.reasons.items() if reason.count >= NEARLY_ALL * tally.read}
     lines = list(_missing_fields({code: common[code] for code in _FIELDS if code in common}, tally.read))
-    for code, cause in _CAUSES.items():
+    for code, cause in {**_MENDED_BY, **_CAUSES}.items():
         if code in common:
             many, hint = _many(common[code].count, tally.read), common[code].message.partition("; ")[2]
             has = _has(common[code]) if code == "unknown_key" else ""
@@ -80,7 +123,8 @@ def _is_data(names: Sequence[str]) -> bool:
 
 
 def _many(count: int, read: int) -> str:
-    return f"all {read:,}" if count >= read else f"{count:,} of {read:,}"
+    every = "both" if read == 2 else f"all {read:,}"
+    return every if count >= read else f"{count:,} of {read:,}"
 
 
 def _has(reason: ReasonCount) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import urlsplit
 
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_secret, project_token, service_account, token_in_events
 from mpimport.endpoints import REGIONS, Endpoint, Target, region_of
 from mpimport.settings import Credentials, Secret, Settings
+from mpimport.summary_text import many
 
 # What a sandbox of our own takes when nothing is given.
 SANDBOX_CREDENTIALS = Credentials("1", "sandbox", Secret("sandbox"), token=Secret("sandbox"))
@@ -42,10 +44,10 @@ def _complete(credentials: Credentials, endpoint: Endpoint) -> bool:
     return credentials.kind is not None
 
 
-def sandbox_note(stats: Mapping[str, object]) -> str:
+def sandbox_note(stats: Mapping[str, Any]) -> str:
     """Tell what a sandbox holds."""
     return (
-        f"the sandbox held {stats['stored']:,} different events ({stats['duplicates']:,} duplicates, "
+        f"the sandbox held {many(stats['stored'], 'different event')} ({many(stats['duplicates'], 'duplicate')}, "
         f"{stats['refused']:,} refused) and is gone now; mpimport-sandbox runs one that stays"
     )
 

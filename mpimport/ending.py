@@ -17,6 +17,7 @@ from typing import TextIO
 from mpimport.account import Summary
 from mpimport.errors import MpimportError, Told, UsageProblem
 from mpimport.report import Lines, Report, draws_blocks, print_summary, say_summary, write
+from mpimport.standard_streams import is_missing
 from mpimport.summary_text import next_steps, summary_lines
 
 
@@ -64,6 +65,8 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
         )
     if prints_json:
         try:
+            if is_missing(sys.stdout):
+                raise OSError  # noqa: TRY301  the same as a full disk
             sys.stdout.write(json.dumps(summary.as_json()) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:

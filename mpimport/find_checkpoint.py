@@ -75,7 +75,7 @@ def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) 
         old = checkpoint.load(path)
     except Unusable as unusable:
         instead = "begin anew with --restart" if unusable.ours or not settings.run.checkpoint else "name another file"
-        raise UsageProblem(f"{path}: the checkpoint {unusable}; {instead}") from unusable
+        raise UsageProblem(f"the file {path} {unusable}; {instead}") from unusable
     return path, old
 
 
@@ -83,7 +83,7 @@ def _named(settings: Settings) -> Path:
     """Give the file that the user named, if a checkpoint can be kept there."""
     named = settings.run.checkpoint or ""
     if obstacle := checkpoint.find_obstacle(Path(named)):
-        raise UsageProblem(f"--checkpoint {named}: {obstacle}; name another file")
+        raise UsageProblem(f"--checkpoint {named or repr(named)} {obstacle}; name another file")
     return Path(named)
 
 
@@ -154,7 +154,7 @@ def _forget(path: Path, own: Collection[str], *, named: bool) -> None:
         old = checkpoint.load(path)
     except Unusable as unusable:
         if named and not unusable.ours:
-            raise UsageProblem(f"--checkpoint {path}: {unusable}; name another file") from unusable
+            raise UsageProblem(f"--checkpoint {path} {unusable}; name another file") from unusable
     _remove(path)
     if old is not None and is_begun(old):
         _tell_forgotten(old, own)

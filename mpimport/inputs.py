@@ -151,7 +151,7 @@ def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterat
             yield f"{path}: {stranger}; name another file with --rejected"
         for source in inputs if path.exists() else ():
             if source.path is not None and path.samefile(source.path):
-                yield f"{source.name}: is also where rejects are written; name another file with --rejected"
+                yield f"{source.name}: rejects are written there, too; leave it out, or name another with --rejected"
 
 
 def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Iterator[str]:
@@ -164,24 +164,6 @@ def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Itera
             with suppress(OSError):
                 if stat.S_ISREG(read.st_mode) and os.path.samestat(path.stat(), read):
                     yield f"{path}: is standard input, and would be written to; name the file instead: mpimport {path}"
-
-
-def find_overwriting(written: Mapping[str, Sequence[Path]], read: Sequence[Path]) -> Iterator[str]:
-    """Tell of a file that would be written over something that the run reads, or writes otherwise."""
-    taken: list[Path] = list(read)
-    for option, paths in written.items():
-        for path in paths:
-            if any(path == other or (path.exists() and other.exists() and path.samefile(other)) for other in taken):
-                yield f"{option} {path}: the run uses that file for something else; name another"
-        taken.extend(paths)
-
-
-def find_unwritable(written: Mapping[str, Sequence[Path]]) -> Iterator[str]:
-    """Tell of a file that is to be written at the end of the run, and cannot be: said before anything is read."""
-    for option, paths in written.items():
-        for path in paths:
-            if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-                yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
 
 
 class MappingsInput:

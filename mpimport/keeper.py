@@ -20,9 +20,8 @@ from mpimport import checkpoint
 from mpimport.account import Summary
 from mpimport.checkpoint import RejectedFile, State, text_of
 from mpimport.mark import Range, add
-from mpimport.recorded import digest_of
 from mpimport.records import Reject, Span
-from mpimport.rejects import line_of
+from mpimport.rejects import digest_of, line_of
 
 PERIOD_S = 1.0
 _SHARE = 20  # of the time at most one part in so many goes into writing, however slow the disk is
@@ -34,9 +33,9 @@ class Keeper:
     """Keeps the state of a run at `path`, from its very beginning: another run that begins now has to meet it.
 
     `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
-    a run was killed between the two. They are not written a second time. The file itself is never cut back, for
-    somebody else may have added to it. `written_as`: what rejects are written with where that is not the name of
-    their source.
+    a run was killed between the two, or their source has grown. They are not written a second time. The file itself
+    is never cut back, for somebody else may have added to it. `written_as`: what rejects are written with where that
+    is not the name of their source.
     """
 
     def __init__(

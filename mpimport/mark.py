@@ -43,6 +43,11 @@ def cut(ranges: Ranges, number: int) -> Ranges:
     return tuple(kept)
 
 
+def count(ranges: Ranges) -> int:
+    """Count the records that are settled."""
+    return sum(one.next - one.first for one in ranges)
+
+
 def covers(ranges: Sequence[Range], number: int) -> bool:
     """Whether a record is settled."""
     return any(one.first <= number < one.next for one in ranges)

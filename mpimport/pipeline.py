@@ -24,7 +24,7 @@ from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
-from mpimport.summary_text import in_short
+from mpimport.summary_text import in_short, many, named
 from mpimport.trouble import Trouble
 
 QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
@@ -50,6 +50,7 @@ class _Run:
         self.notes = list(plan.notes)
         self.consumed = 0
         self.current: Input | None = None
+        self.empty: list[str] = []
         self.trouble = Trouble()
         self.cut_short = False  # of what cannot be read again, a part was not read
 
@@ -109,8 +110,13 @@ class _Run:
         finally:
             self.consumed += source.consumed
             self.current = None
-        nothing = self.intake.read == read_before and not self.errors and len(self.plan.inputs) > 1
-        if nothing and source.consumed and not source.continued:
+        if self.intake.read == read_before and not self.errors and not source.continued:
+            self._note_nothing(source)
+
+    def _note_nothing(self, source: Input) -> None:
+        if not source.consumed:
+            self.empty.append(source.name)
+        elif len(self.plan.inputs) > 1:
             self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
 
     def _broke(self, error: MpimportError) -> None:
@@ -203,7 +209,7 @@ class _Run:
         limit, tally = self.plan.max_rejected, self.tally
         rejected = tally.rejected + tally.already_rejected
         if limit is not None and limit.exceeded(rejected, self.intake.read + tally.already, at_end=at_end):
-            error = TooManyRejected(f"{rejected:,} events were rejected, more than --max-rejected {limit}")
+            error = TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}")
             if at_end:
                 self.errors.append(error)
             else:
@@ -274,8 +280,10 @@ class _Run:
             )
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
+        if self.empty:
+            self.notes.append(f"{named(self.empty)}: empty, no event is in there")
         if plan.settler.unsaved:
-            self.notes.append(f"{plan.settler.unsaved:,} undelivered events could be saved nowhere")
+            self.notes.append(f"{many(plan.settler.unsaved, 'undelivered event')} could be saved nowhere")
         worst = worst_of(self.errors)
         return Summary(
             tally=tally,
@@ -286,7 +294,7 @@ class _Run:
             stopped=why_stopped(worst, interrupted=plan.interrupt.asked),
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *plan.settler.notes),
             resumed=resumed,
             cut_short=self.cut_short,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpimport.records import Flow
-from mpimport.summary_text import duration, megabytes
+from mpimport.summary_text import duration, many, megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def progress_line(now: Progress) -> str:
     share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
     left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
     held = f", {now.held}" if now.held else ""
-    sending = "" if now.checks_only else f"{now.retries:,} retries, {now.flow.under_way} in flight, "
+    sending = "" if now.checks_only else f"{many(now.retries, 'retry')}, {now.flow.under_way} in flight, "
     return (
         f"{phase}{share}{now.read:,} read, {now.imported:,} {now.outcome}, {now.rejected:,} rejected, "
         f"{sending}{now.rate:,.0f} events/s{left}{held}"

@@ -5,13 +5,19 @@ Must not know requests, where secrets come from, or what they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
-from mpimport.records import Fatal, Response, Verdict
+from mpimport.records import Fatal, Response, Retry, Verdict
 from mpimport.replies import clean_words, told
 
 MAX_NAME = 80  # characters of a name that are shown
+
+
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
+_CHECK_THE_WAY = "check --url, the proxy, and whether this network wants a login first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +39,14 @@ class Sender:
 def advised(classify: Callable[[Response, int], Verdict], sender: Sender) -> Callable[[Response, int], Verdict]:
     """Give a `classify` that says to this sender what to check, where the other one speaks to anybody."""
     words = refusal_words(sender)
+    host = urlsplit(sender.url).hostname or sender.url
 
     def classify_for_sender(response: Response, count: int) -> Verdict:
         verdict = classify(response, count)
         if isinstance(verdict, Fatal) and response.status in words:
             return Fatal(f"{words[response.status]} ({told(response)})")
+        if isinstance(verdict, Retry) and response.status < 300 and _PAGE.match(response.body):
+            return replace(verdict, reason=f"{host} answers with a web page: {_CHECK_THE_WAY} ({told(response)})")
         return verdict
 
     return classify_for_sender

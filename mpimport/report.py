@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mpimport.account import Summary
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.summary_text import TOP_REASONS, clean, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, clean, many, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -111,6 +112,7 @@ class Screen:
             if self._live is None:
                 self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
                 self._live.start()
+                self._terminal().show_cursor()  # Ctrl-Z and a kill must not leave a terminal without one
             self._live.update(picture, refresh=True)
 
     def _terminal(self) -> Console:
@@ -125,11 +127,12 @@ class Screen:
         if level < self._level:
             return
         word, style = _WORDS.get(level, ("", ""))
+        text = "\n".join(_wrapped(f"{word}{clean(message)}", shutil.get_terminal_size().columns))
         if self._live is None:
-            write(self._out, f"{word}{clean(message)}\n")
+            write(self._out, f"{text}\n")
             return
         with suppress(OSError):
-            self._terminal().print(f"{word}{clean(message)}", style=style, markup=False, soft_wrap=True)
+            self._terminal().print(text, style=style, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the display off the screen."""
@@ -165,7 +168,7 @@ def draw(now: Progress, width: int = 80) -> Group:
     counts.append(f"{now.imported:,} {now.outcome}", style="green" if now.imported else "")
     counts.append(f"  {now.rejected:,} rejected", style="yellow" if now.rejected else "")
     if not now.checks_only:
-        counts.append(f"  {now.retries:,} retries", style="yellow" if now.retries else "")
+        counts.append(f"  {many(now.retries, 'retry')}", style="yellow" if now.retries else "")
         counts.append(f"  {now.flow.under_way} in flight")
     counts.append(f"  {now.rate:,.0f} events/s")
     rows: list[Table | Text] = [top, counts]

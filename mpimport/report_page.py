@@ -14,7 +14,7 @@ from typing import Any
 
 from mpimport.markup import Element, element, put, write
 from mpimport.report_pictures import both, by_day, over_time, share_bar
-from mpimport.summary_text import clean, duration, megabytes
+from mpimport.summary_text import clean, duration, many, megabytes
 
 TOP_NAMES = 25
 MAX_SHOWN = 200  # rows of a table, and characters times ten of a text
@@ -191,12 +191,25 @@ def _names(report: Report) -> Iterator[Element]:
         yield element("p", "None.", class_="soft")
         return
     shown = list(names.items())[:TOP_NAMES]
-    rows = [(_outside(name), f"{count:,}", f"{count / total:.1%}", share_bar(count / total)) for name, count in shown]
+    rows = [(_name(name), f"{count:,}", _percent(count, total), share_bar(count / total)) for name, count in shown]
     yield _table(("event", "events", "share", ""), rows, "tnns")
     left = total - sum(count for _, count in shown)
     if left:
         others = report["distinct_event_names"] - len(shown)
-        yield element("p", f"and {left:,} events of {others:,} other names", class_="soft")
+        about = "about " if report["other_events"] else ""  # what is not told apart is counted roughly
+        yield element("p", f"and {many(left, 'event')} of {about}{many(others, 'other name')}", class_="soft")
+
+
+def _name(name: str) -> Element:
+    """Show a name; in quotes where it could not be seen, or not where it begins and ends."""
+    return element("i", "(empty)") if not name else _outside(name if name == name.strip() else f'"{name}"')
+
+
+def _percent(part: int, whole: int) -> str:
+    share = part / whole
+    if part < whole and not 0.001 <= share < 0.9995:
+        return "<0.1%" if share < 0.001 else ">99.9%"
+    return f"{share:.1%}"
 
 
 def _rejects(report: Report) -> Iterator[Element]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from mpimport.charts import Chart, Lane, draw, label_ticks, short, time_ticks
 from mpimport.markup import Element, element
-from mpimport.summary_text import duration
+from mpimport.summary_text import duration, many
 
 WIDE = 928  # all of the page, whose style says 60rem
 NARROW = 360  # a phone
 FEWEST_SLOTS = 12  # one day is a bar, not a wall
 _LANES = (
-    ("429", "throttled", "{} requests answered with 429"),
-    ("failed", "failed", "{} requests failed otherwise"),
+    ("429", "throttled", "{} answered with 429"),
+    ("failed", "failed", "{} failed otherwise"),
     ("paced", "waited", "waited {} for the rate limit"),
     ("backoff", "waited", "waited {} after failures"),
 )
@@ -84,7 +84,7 @@ def _lanes(buckets: Sequence[Mapping[str, float]], lengths: Sequence[float], sta
         else:
             most = max(values)
             strengths = [value / most for value in values]
-            told = [words.format(f"{value:,}") for value in values]
+            told = [words.format(many(int(value), "request")) for value in values]
         lanes.append(Lane(name, kind, strengths, [f"{start}: {it}" for start, it in zip(starts, told, strict=True)]))
     return tuple(lanes)
 
@@ -100,12 +100,13 @@ def by_day(report: Report) -> Callable[[int], Chart]:
     def chart(width: int) -> Chart:
         return Chart(
             title=f"Events by {unit} of their own time (UTC)",
-            description=f"{span}, {short(max(values, default=0))} events at most in a {unit}",
+            description=f"{span}, at most {short(max(values, default=0))} events in a {unit}",
             unit=f"events a {unit}",
             values=values,
-            words=[f"{of}{label}: {value:,} events" for label, value in buckets.items()],
+            words=[f"{of}{label}: {many(value, 'event')}" for label, value in buckets.items()],
             slots=slots,
             ticks=label_ticks(labels, slots, width),
+            counts=True,
         )
 
     return chart

@@ -25,7 +25,7 @@ from mpimport.inputs import FileInput
 from mpimport.keeper import Keeper, is_begun
 from mpimport.mark import Ranges, cut
 from mpimport.plan import Input
-from mpimport.recorded import find_rejects
+from mpimport.recorded import count_reopened, find_rejects
 from mpimport.same import account_of, destination_of, find_changes, lasting
 from mpimport.settings import Settings
 from mpimport.settle import rejected_paths
@@ -100,9 +100,11 @@ def _begin(
             path,
         )
     found = find_rejects(old, state, path_of, names)
+    sent_again = sum(count_reopened(old, state).values()) - found.again
+    imported, rejected = max(0, old.imported - sent_again), max(0, old.rejected - found.again)
     keeper = Keeper(
         path,
-        replace(state, rejects=found.files),
+        replace(state, rejects=found.files, imported=imported, rejected=rejected),
         recorded=found.lines,
         written_as=_written_as(names, state),
         earlier_files=found.earlier,
@@ -206,6 +208,11 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
         inputs.append(ContinuedInput(source, settled, done=done))
         if size > before.fingerprint.size:
             _log.info("%s: has grown from %s to %s bytes", source.name, f"{before.fingerprint.size:,}", f"{size:,}")
+        if settled is not before.settled:
+            _log.info(
+                "%s: its last record may have gone on, and is read again; where it was rejected, that stays on file",
+                source.name,
+            )
     return replace(old, sources=tuple(sources)), inputs
 
 

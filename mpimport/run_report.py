@@ -64,7 +64,6 @@ def report_of(summary: Summary, asked: Asked, history: History, census: Census) 
             {"code": code, "count": count, "meaning": words_of(code)}
             for code, count in summary.tally.mends.most_common()
         ],
-        "notes": list(summary.notes),
         "messages": [asdict(message) for message in history.messages],
         "messages_left_out": history.messages_left_out,
     }

@@ -16,8 +16,10 @@ from mpimport.body import event_lines
 from mpimport.checkpoint import text_of
 from mpimport.errors import CannotWrite
 from mpimport.keeper import Keeper
+from mpimport.line_file import LineFiles
 from mpimport.records import Batch, Outcome, Reject
-from mpimport.rejects import LineFile, line_of
+from mpimport.rejects import line_of
+from mpimport.summary_text import many, megabytes
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit  # loaded by a dry run only
@@ -64,8 +66,10 @@ class Settler:
         self._rejected: Counter[Path] = Counter()  # rejects by file
         self._rejected_path = rejected_path
         self._keeps = keeps
-        self._files: dict[Path, LineFile] = {}
-        self._undelivered: dict[Path, LineFile] = {}
+        self._files = LineFiles()
+        self._undelivered = LineFiles()
+        for name in keeper.earlier_files if keeper is not None else ():
+            self._files.watch(Path(name))
 
     @property
     def rejected_files(self) -> tuple[str, ...]:
@@ -77,7 +81,19 @@ class Settler:
     @property
     def undelivered_files(self) -> tuple[str, ...]:
         """The files of undelivered events that were written."""
-        return tuple(str(path) for path, file in self._undelivered.items() if file.lines)
+        return tuple(str(file.path) for file in self._undelivered.written)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say of the files of rejects that they held something before this import, so that nobody counts it in."""
+        earlier = self._keeper.earlier_files if self._keeper is not None else ()
+        known = {text_of(Path(name)) for name in earlier}
+        return tuple(
+            f"{file.path}: {many(file.lines, 'line')} added to the {megabytes(file.held)} that it held before; where "
+            "those are of the same source (a dry run writes them, too), events stand in it twice"
+            for file in self._files.written
+            if file.held and text_of(file.path) not in known
+        )
 
     def settle(self, outcome: Outcome) -> CannotWrite | None:
         """Record what became of a batch; rejects that cannot be written count as undelivered, and it is said.
@@ -117,11 +133,8 @@ class Settler:
     def close(self) -> CannotWrite | None:
         """Close all files; some systems tell only then that they did not keep what was written."""
         problem = None
-        for file in (*self._files.values(), *self._undelivered.values()):
-            try:
-                file.close()
-            except OSError as error:
-                problem = CannotWrite(f"{file.path}: {_reason(error)} (noticed when it was closed); look what it holds")
+        for path, error in {**self._files.close(), **self._undelivered.close()}.items():
+            problem = CannotWrite(f"{path}: {_reason(error)} (noticed when it was closed); look what it holds")
         return problem
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> CannotWrite | None:
@@ -173,13 +186,13 @@ def _reason(error: OSError) -> str:
 
 
 def _append(
-    files: dict[Path, LineFile],
+    files: LineFiles,
     by_path: dict[Path, list[bytes]],
     advice: str = "mend that and run the same command again",
 ) -> CannotWrite | None:
     for path, lines in by_path.items():
         try:
-            files.setdefault(path, LineFile(path)).append(lines)
+            files.append(path, lines)
         except OSError as error:
             return CannotWrite(f"{path}: cannot be written: {_reason(error)}; {advice}")
     return None

@@ -37,7 +37,7 @@ _PIECE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input. `path` is None for standard input; `size` is bytes on disk, None unless a regular file."""
+    """One input. `path` is None for standard input; `size`: bytes of a regular file from where it is read."""
 
     name: str
     path: Path | None
@@ -253,7 +253,7 @@ def _is_ours(name: str, pattern: str) -> bool:
 def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | None:
     """Make the source of one name, or add why it cannot be read to `problems`."""
     if name == "-":
-        return Source(STDIN, None, None, resumable=False)
+        return Source(STDIN, None, _size_of_stdin(), resumable=False)
     path = Path(name)
     try:
         status = path.stat()
@@ -268,6 +268,15 @@ def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | N
         problems.append(foreign)
         return None
     return Source(name, path, status.st_size, resumable=True)
+
+
+def _size_of_stdin() -> int | None:
+    """Give the bytes that standard input still has where it is redirected from a regular file."""
+    with suppress(OSError):
+        status = os.fstat(0)
+        if stat.S_ISREG(status.st_mode):
+            return max(status.st_size - os.lseek(0, 0, os.SEEK_CUR), 0)
+    return None
 
 
 def _find_doubles(sources: Sequence[Source]) -> Iterator[str]:

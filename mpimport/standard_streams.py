@@ -26,6 +26,11 @@ def open_closed() -> None:
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115  for good
 
 
+def is_missing(stream: TextIO) -> bool:
+    """Whether a standard stream was closed from the start: what is written to it goes nowhere."""
+    return getattr(stream, "name", None) == os.devnull
+
+
 def make_blocking(stdin: BinaryIO) -> None:
     """Undo O_NONBLOCK, which a pipe may inherit: its reader would take a pause for the end."""
     with suppress(OSError, ValueError, AttributeError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
 from mpimport.mends import words_of
 
 TOP_REASONS = 8
+NAMED_FILES = 3
 
 
 def clean(text: str) -> str:
@@ -33,6 +34,14 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def many(number: int, thing: str) -> str:
+    """Write a number of things: the thing in its plural unless there is one."""
+    return f"{number:,} {thing if number == 1 else _PLURALS.get(thing, f'{thing}s')}"
+
+
+_PLURALS = {"retry": "retries"}
 
 
 def in_short(message: str) -> str:
@@ -60,15 +69,18 @@ def _headline(summary: Summary) -> str:
     tally = summary.tally
     if summary.stopped:
         return f"STOPPED: {clean(summary.stopped)}"
-    if summary.dry_run:
-        return f"dry run: {tally.valid:,} of {tally.read:,} events would be imported into {clean(summary.destination)}"
     into = f"into {clean(summary.destination)}"
-    if summary.resumed and tally.imported == tally.read:
-        return f"imported the remaining {tally.read:,} events {into}"
-    if tally.imported == tally.read:
-        return f"imported all {tally.read:,} events {into}"
+    if summary.dry_run and not tally.read:
+        return f"dry run: no event was read to import {into}"
+    if summary.dry_run:
+        return f"dry run: {tally.valid:,} of {many(tally.read, 'event')} would be imported {into}"
+    if not tally.read:
+        return f"nothing was left to import {into}" if summary.resumed else f"no event was read to import {into}"
     remaining = "the remaining " if summary.resumed else ""
-    return f"imported {tally.imported:,} of {remaining}{tally.read:,} events {into}"
+    if tally.imported == tally.read:
+        every = {1: "the one event", 2: "both events"}.get(tally.read, f"all {many(tally.read, 'event')}")
+        return f"imported {remaining + many(tally.read, 'event') if remaining else every} {into}"
+    return f"imported {tally.imported:,} of {remaining}{many(tally.read, 'event')} {into}"
 
 
 def _account(summary: Summary) -> Iterator[str]:
@@ -86,19 +98,14 @@ def _account(summary: Summary) -> Iterator[str]:
     yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
     settled = tally.imported + tally.valid + tally.rejected
     rate = settled / summary.seconds if summary.seconds > 0 else 0.0
-    sent = "" if summary.dry_run else f"{_count(tally.requests, 'request')}, {_count(tally.retries, 'retry')}, "
+    sent = "" if summary.dry_run else f"{many(tally.requests, 'request')}, {many(tally.retries, 'retry')}, "
     yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}, {rate:,.0f} events/s"
-
-
-def _count(number: int, thing: str) -> str:
-    plural = {"request": "requests", "retry": "retries", "event": "events", "file": "files"}[thing]
-    return f"{number:,} {thing if number == 1 else plural}"
 
 
 def _into(files: tuple[str, ...]) -> str:
     if not files:
         return ""
-    more = f" and {_count(len(files) - 1, 'file')} more" if len(files) > 1 else ""
+    more = f" and {many(len(files) - 1, 'file')} more" if len(files) > 1 else ""
     return f"  -> {clean(files[0])}{more}"
 
 
@@ -135,23 +142,41 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
         steps.append(f"run the same command again{again}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
-    causes = _common_causes(summary)
-    steps.extend(causes)
     kept = [file for file in summary.rejected_files if file != os.devnull]
-    if kept and not (causes and not summary.tally.imported + summary.tally.valid):
-        steps.append(f"mend the events in {clean(kept[0])}, then import that file")
+    causes = _common_causes(summary, kept)
+    steps.extend(causes)
+    if kept and not causes:
+        steps.append(f"mend the events in {named(kept)}, then import {_those(kept)}")
     if summary.cut_short:
         again = "events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"send the whole input again, for the rest of it was not read; {again}")
     elif summary.undelivered_files:
-        steps.append(f"import {clean(summary.undelivered_files[0])}, which holds what could not be delivered")
+        held = "holds" if len(summary.undelivered_files) == 1 else "hold"
+        steps.append(f"import {named(summary.undelivered_files)}, which {held} what could not be delivered")
     return tuple(steps)
 
 
-def _common_causes(summary: Summary) -> tuple[str, ...]:
-    from mpimport.common_cause import common_causes  # noqa: PLC0415  only when something was rejected
+def named(files: Sequence[str]) -> str:
+    """Name files: 3 of them, and of more how many there are, and in which folder where that is one."""
+    shown = [clean(file) for file in files[:NAMED_FILES]]
+    if len(files) > NAMED_FILES:
+        folders = {os.path.dirname(file) for file in files}  # noqa: PTH120  a name as the user gave it
+        where = f" in {clean(*folders)}" if len(folders) == 1 and any(folders) else ""
+        shown.append(f"{len(files) - NAMED_FILES:,} more{where}")
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
-    return common_causes(summary.tally) if summary.tally.rejected else ()
+
+def _those(files: Sequence[str]) -> str:
+    return "that file" if len(files) == 1 else "those files"
+
+
+def _common_causes(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
+    from mpimport.common_cause import common_causes, mended_with  # noqa: PLC0415  only when something was rejected
+
+    if not summary.tally.rejected:
+        return ()
+    causes = common_causes(summary.tally)
+    return causes if causes or not files else mended_with(summary.tally, named(files))
 
 
 def _continue(exit_code: int) -> str:

@@ -30,9 +30,10 @@ class Trouble:
         self._waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
         if now - self._told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self._told[waiting.reason] = now
+            reason = waiting.reason.rstrip(".")
             report.say(
                 logging.WARNING,
-                f"{waiting.reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
+                f"{reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
             )
 
     def over(self) -> None:

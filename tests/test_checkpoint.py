@@ -17,9 +17,8 @@ from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable, load
 from mpimport.fingerprint import Fingerprint
 from mpimport.keeper import PERIOD_S, Keeper, conclude
 from mpimport.mark import Range
-from mpimport.recorded import digest_of
 from mpimport.records import Reason, Reject, Span
-from mpimport.rejects import line_of
+from mpimport.rejects import digest_of, line_of
 
 SOURCE = SourceState("/a/b.ndjson", "b.ndjson", Fingerprint(5, "aa", "bb"), (Range(1, 3, 80), Range(7, 9)), (5, 9))
 STATE = State("project 1", "", {"--format": '"csv"'}, (SOURCE,), 5, 2, {"/a/b.rejected.ndjson": RejectedFile(100, 2)})
@@ -48,7 +47,6 @@ def test_it_is_small_however_much_is_settled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words", "ours"),
     [
-        (b"", "is no checkpoint", True),
         (b"[]", "is no checkpoint", False),
         (b'{"event":"x"}', "is no checkpoint", False),
         (b'{"mpimport_checkpoint":1,"state":{"dest', "is damaged", True),

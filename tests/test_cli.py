@@ -205,7 +205,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_source_that_is_also_written_to_is_refused(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(events, "--dry-run", "--rejected", events.name) == 2
-    assert "is also where rejects are written" in capsys.readouterr().err
+    assert "rejects are written there, too" in capsys.readouterr().err
 
 
 def test_a_file_that_takes_an_option_is_told_before_another_is_sent(

@@ -510,7 +510,7 @@ def test_no_file_that_says_how_to_run_is_written_to(here: Path, capsys: pytest.C
     write(Path("secret"), "s")
 
     assert run("--rejected", name) == 2
-    assert f"--rejected {name}: the run uses that file for something else" in capsys.readouterr().err
+    assert f"--rejected {name}: is a file of settings (" in capsys.readouterr().err
 
 
 def test_the_example_of_the_readme_is_one(here: Path) -> None:

@@ -155,8 +155,8 @@ def test_files_that_standard_input_needs_are_looked_at_before_it_is_read(tmp_pat
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("/dev/null", 0, "imported all 0 events"),
-        ("empty.ndjson", 0, "imported all 0 events"),
+        ("/dev/null", 0, "/dev/null: empty, no event is in there"),
+        ("empty.ndjson", 0, "empty.ndjson: empty, no event is in there"),
         ("folder", 2, "is a directory; name its files: 'folder/*.ndjson'"),
         ("missing.ndjson", 2, "no such file"),
         ("folder/../empty.ndjson/x", 2, "cannot be read: Not a directory"),
@@ -292,6 +292,25 @@ def test_a_name_that_the_shell_made_an_option_of_is_shown_clean(tmp_path: Path) 
     assert ended.code == 2
     assert "\\x1b[2Jgone" in ended.err
     assert "\x1b" not in ended.err
+
+
+@posix
+@pytest.mark.parametrize("option", ["--checkpoint", "--rejected", "--report"])
+def test_a_name_that_is_too_long_is_told_before_anything_is_sent(tmp_path: Path, option: str) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    ended = mpimport("e.ndjson", "--sandbox", option, f"{'x' * 300}.html", cwd=tmp_path)
+
+    assert ended.code == 2
+    assert f"xxx.html: File name too long; name another file with {option}" in ended.err
+
+
+@posix
+def test_a_source_whose_name_leaves_no_room_for_that_of_its_rejects_is_told(tmp_path: Path) -> None:
+    name = f"{'x' * 245}.ndjson"
+    write_ndjson(tmp_path / name, [good_event(1)])
+
+    assert "name another file with --rejected" in mpimport(name, "--sandbox", cwd=tmp_path).err
+    assert mpimport(name, "--sandbox", "--rejected", "r", cwd=tmp_path).code == 0
 
 
 # Other people.

@@ -495,8 +495,24 @@ def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert done.returncode == 1
+    assert done.returncode == 5, "the summary that was asked for could not be written"
     assert len((tmp_path / "e.ndjson.rejected.ndjson").read_bytes().splitlines()) == 1
+
+
+def test_a_summary_for_a_standard_output_that_is_closed_is_no_success(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command("e.ndjson", "--sandbox", "--json")],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 5
+    assert b"imported the one event into" in done.stderr
+    assert b"--json: the summary cannot be written to standard output; see that it is open" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

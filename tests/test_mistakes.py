@@ -83,17 +83,17 @@ MISTAKES = {
     "laid out": dry(
         "e.ndjson", json.dumps([good_event(1)], indent=2), 1, "records were rejected for one reason", "`jq -c . FILE`"
     ),
-    "Python": dry("e.ndjson", f"{good_event(1)}\n{good_event(2)}\n", 1, "all 2", "double quotes only"),
+    "Python": dry("e.ndjson", f"{good_event(1)}\n{good_event(2)}\n", 1, "both", "double quotes only"),
     "commas behind lines": dry("e.ndjson", EVENTS.replace(b"\n", b",\n"), 1, "all 3", "remove the comma behind"),
     "old Mac": dry("e.ndjson", EVENTS.replace(b"\n", b"\r"), 1, "lines that end in CR"),
     "dates of a spreadsheet": dry("e.csv", "event,time,distinct_id\nBuy,45444.5,u1\n", 1, "a date of a spreadsheet"),
     "a day or a month": dry("e.csv", "event,time,distinct_id\nBuy,06/07/2024,u1\n", 1, "--time-format '%d/%m/%Y'"),
-    "Segment": dry("e.ndjson", ndjson([SEGMENT] * 2), 1, "all 2", "unknown_key: --drop NAME", "has: type, event"),
+    "Segment": dry("e.ndjson", ndjson([SEGMENT] * 2), 1, "both", "unknown_key: --drop NAME", "has: type, event"),
     "GA4": dry(
         "e.ndjson", ndjson([GA4] * 1000), 1, "all 1,000 events",
         "--time-field event_timestamp --distinct-id-field user_pseudo_id", "has: event_name, event_timestamp",
     ),
-    "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "all 2", "the clock of this machine"),
+    "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "both", "the clock of this machine"),
     "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
 }  # fmt: skip
 

@@ -76,6 +76,18 @@ def test_only_what_is_about_credentials_is_said_anew() -> None:
     assert verdict.reason.endswith("(the server answers 401: no)")
 
 
+def test_a_web_page_is_told_as_what_stands_in_the_way() -> None:
+    told = advised(classify, Sender("service account", "https://api.example.com/import"))
+    page = b"<!DOCTYPE html><title>Wi-Fi: sign in</title>"
+
+    words = (
+        "api.example.com answers with a web page: check --url, the proxy, and whether this network wants a login first"
+    )
+    assert told(reply(200, page), 2) == Retry(f"{words} (the server answers 200: Wi-Fi: sign in)")
+    assert told(reply(503, page), 2) == classify(reply(503, page), 2)
+    assert told(reply(200, b"{}"), 2) == classify(reply(200, b"{}"), 2)
+
+
 def test_another_kind_of_credentials_gets_the_words_for_anybody() -> None:
     assert advised(classify, Sender("pigeon", "http://127.0.0.1"))(reply(401), 1) == classify(reply(401), 1)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import feed
 
 from mpimport.records import Reason, Reject
-from mpimport.rejects import LineFile, line_of, unwrap
+from mpimport.rejects import digest_of, line_of, unwrap
 
 GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}'
 BAD = GOOD.replace(b'"a"', b'""')
@@ -115,69 +113,14 @@ def test_a_mended_line_may_be_spread_over_white_space() -> None:
     assert len(feed([line.strip()]).lines) == 1
 
 
-def test_the_file_is_made_with_the_first_line_and_belongs_to_its_owner(tmp_path: Path) -> None:
-    path = tmp_path / "x.rejected.ndjson"
-    file = LineFile(path)
-    file.close()
-    assert not path.exists()
-    file.append([b"a\n", b"b\n"])
-    assert path.read_bytes() == b"a\nb\n", "it is readable at once"
-    file.append([b"c\n"])
-    file.close()
-    file.close()
+def test_a_reject_is_the_same_however_its_reason_is_worded() -> None:
+    lines = [line_of(reject(GOOD, None, Reason("x", words, "f"))) for words in ("request 1", "request 2")]
+    others = [
+        line_of(reject(GOOD, None, Reason("y", "request 1", "f"))),
+        line_of(reject(BAD, None, Reason("x", "request 1", "f"))),
+        line_of(reject(GOOD, None, Reason("x", "request 1", "f"), source="t")),
+        b"no reject",
+    ]
 
-    assert file.lines == 3
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    again = LineFile(path)
-    again.append([b"d\n"])
-    again.close()
-    assert path.read_bytes() == b"a\nb\nc\nd\n"
-
-
-def test_a_file_that_cannot_be_made_is_an_oserror(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        LineFile(tmp_path / "none" / "x").append([b"a\n"])
-
-
-@pytest.mark.parametrize("more", [[b"c\n"], []])
-@pytest.mark.parametrize("moved", [True, False])
-def test_a_file_that_is_removed_or_moved_away_is_written_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: list[bytes], *, moved: bool
-) -> None:
-    path = tmp_path / "x.rejected.ndjson"
-    path.write_bytes(b"of a run before\n")
-    file = LineFile(path)
-    file.append([b"a\n", b"b\n"])
-    if moved:
-        path.rename(tmp_path / "elsewhere")
-    else:
-        path.unlink()
-    if more:
-        file.append(more)
-    file.close()
-
-    before = b"" if moved else b"of a run before\n"
-    assert path.read_bytes() == before + b"a\nb\n" + b"".join(more)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(caplog.messages) == 1
-    assert f"was {'moved' if moved else 'removed'}; it is written again" in caplog.text
-
-
-def test_a_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "x.rejected.ndjson"
-    for more in (True, False):
-        file = LineFile(path)
-        file.append([b"a\n"])
-        path.write_bytes(b"")
-        with pytest.raises(OSError, match="cut it short: 2 bytes are lost"):
-            file.append([b"b\n"]) if more else file.close()
-        file.close()
-
-
-def test_a_place_that_is_no_file_is_written_to(tmp_path: Path) -> None:
-    file = LineFile(Path("/dev/null"))
-    file.append([b"a\n"])
-    file.append([b"b\n"])
-    file.close()
-
-    assert file.lines == 2
+    assert digest_of(lines[0]) == digest_of(lines[1].rstrip(b"\n"))
+    assert len({*map(digest_of, (lines[0], *others))}) == 5

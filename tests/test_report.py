@@ -242,6 +242,64 @@ def test_what_to_do_next(changes: dict[str, object], words: str) -> None:
     assert words in " ".join(next_steps(summary(**changes)))
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["a"], "in a, then import that file"),
+        (["a", "b"], "in a and b, then import those files"),
+        (["x/a", "y/b", "c"], "in x/a, y/b and c, then"),
+        (["x/a", "x/b", "x/c", "x/d", "x/e"], "in x/a, x/b, x/c and 2 more in x, then"),
+        (["a", "b", "c", "x/d"], "in a, b, c and 1 more, then"),
+    ],
+)
+def test_all_files_to_mend_are_named_or_counted(files: list[str], words: str) -> None:
+    assert words in " ".join(next_steps(summary(exit_code=1, rejected_files=tuple(files))))
+
+
+@pytest.mark.parametrize(
+    ("read", "code", "count", "words"),
+    [
+        (3, "time_unreadable", 3, "all 3 records were rejected for one reason, time_unreadable: --time-format FORMAT"),
+        (90, "time_unreadable", 30, "all 30 rejects have one reason, time_unreadable: import r with --time-format"),
+        (90, "too_deep", 20, "20 of 30 rejects have one reason, too_deep: import r with --deep flatten"),
+        (
+            90,
+            "invalid_utf8",
+            30,
+            "all 30 rejects have one reason, invalid_utf8: import the source again with --enc",
+        ),
+        (90, "too_deep", 10, "mend the events in r, then"),
+        (90, "distinct_id_missing", 30, "all 30 rejects have one reason, distinct_id_missing: import r with "),
+        (90, "time_missing", 30, "mend the events in r, then"),
+        (90, "distinct_id_disallowed", 30, "mend the events in r, then"),
+    ],
+)
+def test_an_option_that_mends_most_of_them_is_named_instead(read: int, code: str, count: int, words: str) -> None:
+    reasons = {code: ReasonCount(count, "e", 1, "wrong", b'{"event":"x","user":"u"}')}
+    tally = Tally(read=read, imported=read - min(read, 30), rejected=min(read, 30), reasons=reasons)
+    (step,) = next_steps(summary(tally=tally, exit_code=1, rejected_files=("r",)))
+
+    assert words in step
+
+
+@pytest.mark.parametrize(
+    ("read", "imported", "resumed", "words"),
+    [
+        (0, 0, False, "no event was read to import into project 1"),
+        (0, 0, True, "nothing was left to import into"),
+        (1, 1, False, "imported the one event into"),
+        (1, 1, True, "imported the remaining 1 event into"),
+        (1, 0, False, "imported 0 of 1 event into"),
+        (2, 2, False, "imported both events into"),
+        (3, 2, False, "imported 2 of 3 events into"),
+    ],
+)
+def test_the_first_line_counts_in_words_that_fit(read: int, imported: int, words: str, *, resumed: bool) -> None:
+    tally = Tally(read=read, imported=imported, rejected=read - imported)
+
+    assert summary_lines(summary(tally=tally, resumed=resumed))[0].startswith(words)
+
+
 def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary()) == ()
     assert next_steps(summary(exit_code=5)) == ()  # all is imported, a report could not be written
@@ -343,6 +401,14 @@ def test_what_is_unknown_is_null_in_json() -> None:
 
     assert json.loads(json.dumps(unknown, allow_nan=False)) == unknown
     assert (unknown["share"], unknown["seconds_left"], unknown["waiting"]) == (None, None, None)
+
+
+def test_a_message_on_a_terminal_is_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    out = Terminal()
+    Screen(out).say(logging.WARNING, "the server answers 503: something went wrong")
+
+    assert out.getvalue() == "warning: the server answers\n  503: something went wrong\n"
 
 
 def test_a_summary_is_wrapped_between_words_and_shows_as_many_reasons_as_fit() -> None:

@@ -452,7 +452,7 @@ def test_a_source_that_came_up_in_between_is_imported_too(here: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("data", [b'{"mpimport_checkpoint":1,"sta', b'{"mpimport_checkpoint":9,"state":{}}', b""])
+@pytest.mark.parametrize("data", [b'{"mpimport_checkpoint":1,"sta', b'{"mpimport_checkpoint":9,"state":{}}'])
 def test_a_checkpoint_that_cannot_be_used_is_refused_until_restart(here: Path, data: bytes, *, named: bool) -> None:
     job = write_import(here, "ndjson", 200)
     run_settings = replace(KEPT.run, checkpoint="c" if named else None)
@@ -550,7 +550,67 @@ def test_a_last_record_that_was_still_being_written_is_read_again(
     summary = go((name,), server, draw)
 
     assert set(server.stored) == {f"id-{n:08}" for n in range(31)}
-    assert summary.exit_code == bool(rejected)
+    tally = summary.tally
+    bad = tally.already_rejected + tally.rejected
+    assert bad < max(1, rejected), "what was half a record is none any more"
+    assert tally.already_imported + tally.imported + bad == 31
+    assert summary.exit_code == bool(bad)
+
+
+@pytest.mark.parametrize("killed", [True, False])
+@pytest.mark.parametrize("more", [b"\n", b"", b"1"])
+def test_a_bad_last_record_that_did_not_go_on_is_recorded_once(here: Path, more: bytes, *, killed: bool) -> None:
+    events = ndjson([good_event(n) for n in range(30)])
+    (here / "e.ndjson").write_bytes(events + b'{"event": "P"}')
+    write_ndjson(here / "z.ndjson", [good_event(n) for n in range(30, 130)])
+    server, draw = Server(random.Random(1)), random.Random(8)
+    server.poison = b"id-00000100"
+    go(("e.ndjson", "z.ndjson"), server, draw, batch=5)
+    with (here / "e.ndjson").open("ab") as file:
+        file.write(more + ndjson([good_event(200)]))
+    if killed:
+        server.dies_after = 0
+        with pytest.raises(Killed):
+            go(("e.ndjson", "z.ndjson"), server, draw, batch=5)
+    server.dies_after, server.poison = float("inf"), None
+    summary = go(("e.ndjson", "z.ndjson"), server, draw, batch=5)
+
+    assert rejected_lines(here / "e.ndjson.rejected.ndjson") == Counter({31: 1 if more == b"\n" else 2})
+    assert summary.tally.already_rejected + summary.tally.rejected == 1
+    assert summary.tally.already_imported + summary.tally.imported == 130 + (more == b"\n")
+
+
+@pytest.mark.parametrize("dies_after", [2, 4, 6])
+def test_rejects_of_the_run_before_stay_though_their_file_is_removed_meanwhile(here: Path, dies_after: int) -> None:
+    bad = [{"event": "P", "properties": {"$insert_id": f"bad-{n}"}} for n in range(30)]
+    events = [one for n in range(30) for one in (bad[n], good_event(n))]
+    write_ndjson(here / "e.ndjson", events)
+    path, server = here / "e.ndjson.rejected.ndjson", Server(random.Random(1))
+    server.dies_after = dies_after
+    with pytest.raises(Killed):
+        go(("e.ndjson",), server, random.Random(1), batch=4)
+    assert rejected_lines(path)
+
+    class Removing(Server):
+        def __call__(self, body: bytes, headers: Mapping[str, str]) -> Response:
+            path.unlink(missing_ok=True)
+            return super().__call__(body, headers)
+
+    summary = go(("e.ndjson",), Removing(random.Random(1)), random.Random(1), batch=4)
+
+    assert rejected_lines(path) == Counter(range(1, 60, 2))
+    assert summary.rejected_files == ("e.ndjson.rejected.ndjson",)
+
+
+def test_an_empty_file_is_a_place_for_a_checkpoint(here: Path) -> None:
+    job = write_import(here, "ndjson", 20)
+    (here / "c").touch()
+    summary = go(
+        job.sources, Server(random.Random(1)), random.Random(1), replace(KEPT, run=replace(KEPT.run, checkpoint="c"))
+    )
+
+    assert summary.read == 20
+    assert not (here / "c").exists()
 
 
 def test_rows_behind_a_quote_that_is_not_closed_are_not_swallowed_by_what_a_file_grows_by(here: Path) -> None:

@@ -222,6 +222,30 @@ def test_the_page_has_nothing_that_runs_or_loads_and_text_is_text() -> None:
     assert "\x1b" not in text
 
 
+def test_names_that_cannot_be_seen_are_shown_and_shares_do_not_flatter() -> None:
+    census = Census()
+    census.names.add({"": 1, "  ": 2, "all but a few": 10**9})
+    text = page(report(Tally(read=10**9 + 3, imported=10**9 + 3), census))
+
+    assert "<i>(empty)</i>" in text
+    assert '<bdi>"  "</bdi>' in text
+    assert text.count("&lt;0.1%") == 2
+    assert "&gt;99.9%" in text
+
+
+def test_names_beyond_those_told_apart_are_about_so_many() -> None:
+    census = Census()
+    census.names.add({f"name {number}": 1 for number in range(6000)})
+    text = page(report(Tally(read=6000, imported=6000), census))
+
+    assert re.search(r"and 5,975 events of about [56],\d{3} other names", text)
+
+
+def test_an_axis_of_counts_has_whole_numbers() -> None:
+    assert scale(1, 1.0) == [0, 1]
+    assert scale(3, 1.0) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 1.0, 36_000.0])
 def test_a_page_can_be_made_of_a_run_of_any_length(seconds: float) -> None:
     found = report(Tally(read=100, imported=100), seconds=seconds)
@@ -290,6 +314,7 @@ def test_a_run_that_had_trouble_is_told_whole(run: Callable[..., int], capsys: p
     found = load()
 
     assert code == 1
+    assert told.pop("notes") == ["a report of this run is in run.html, run.json"]
     assert {name: found[name] for name in told} == told
     assert sum(found["events_by_name"].values()) == sum(found["events_by_day"].values()) == found["imported"] == 360
     sums = {name: sum(bucket[name] for bucket in found["buckets"]) for name in found["buckets"][0]}
@@ -345,9 +370,9 @@ def test_a_run_that_is_interrupted_has_a_report_and_metrics(tmp_path: Path) -> N
     [
         (("--report", "run.pdf"), "--report run.pdf: its ending says what is written"),
         (("--report", "nowhere/run.html"), "--report nowhere/run.html: cannot be written there"),
-        (("--report", "e.json"), "--report e.json: the run uses that file for something else"),
-        (("--report", "r.json", "--rejected", "r.json"), "--report r.json: the run uses that file"),
-        (("--report", "c.json", "--checkpoint", "c.json"), "--checkpoint c.json: the run uses that file"),
+        (("--report", "e.json"), "--report e.json: is a source (e.json), too; name another file"),
+        (("--report", "r.json", "--rejected", "r.json"), "--report r.json: is --rejected (r.json), too"),
+        (("--report", "c.json", "--checkpoint", "c.json"), "--checkpoint c.json: is --report (c.json), too"),
         (("--metrics", "run.txt"), "--metrics run.txt: the node exporter reads files that end in .prom"),
         (("--metrics", "m.prom", "--dry-run"), "--metrics and --dry-run"),
     ],

@@ -129,6 +129,20 @@ def test_what_a_stranger_sends_is_text(sandbox: Sandbox, browser: Browser) -> No
 
 
 @in_a_browser
+def test_what_cannot_be_seen_is_written_out_and_what_is_left_out_is_counted(sandbox: Sandbox, browser: Browser) -> None:
+    names = ["  ", "\u202eturned", *(f"name {number}" for number in range(30))]
+    post(sandbox, ndjson([event(name, insert_id=f"n{at}") for at, name in enumerate(names)]))
+    post(sandbox, ndjson([event("  ", insert_id=f"a{at}") for at in range(5)]))
+    post(sandbox, ndjson([event("\u202eturned", insert_id=f"b{at}") for at in range(4)]))
+    browser.open(sandbox.url)
+    browser.wait_for("document.querySelector('#names tbody tr')")
+
+    assert cells(browser, "names")[:2] == [['"  "', "6"], ["\\u202eturned", "5"]]
+    left = 41 - sum(int(count) for _, count in cells(browser, "names"))
+    assert browser.run("document.querySelector('#others').textContent") == f"and {left} more, of other names"
+
+
+@in_a_browser
 def test_the_page_follows_by_itself_until_it_is_paused(sandbox: Sandbox, browser: Browser) -> None:
     browser.open(sandbox.url)
     browser.wait_for("document.querySelector('#names').innerText === 'None so far.'")

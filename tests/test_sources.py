@@ -78,6 +78,19 @@ def test_a_source_says_what_it_is(folder: Path) -> None:
     ]
 
 
+def test_standard_input_that_is_a_file_has_a_size(folder: Path) -> None:
+    put("a.ndjson", data=b"12345")
+    kept = os.dup(0)
+    try:
+        with Path("a.ndjson").open("rb", buffering=0) as file:
+            file.seek(2)  # somebody has read a line already
+            os.dup2(file.fileno(), 0)
+            assert expand(["-"])[0] == [Source(STDIN, None, 3, resumable=False)]
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def test_a_file_of_that_very_name_is_no_glob(folder: Path) -> None:
     put("a[1].ndjson", "a1.ndjson")
     assert names_of("a[1].ndjson") == ["a[1].ndjson"]

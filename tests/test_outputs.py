@@ -1,0 +1,129 @@
+"""What a run writes, and what earlier runs wrote: neither is mixed with, or taken for, something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from running import good_event, write_ndjson
+
+from mpimport.cli import command
+from mpimport.errors import UsageProblem
+from mpimport.left_behind import kind_of
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command in this process, in a folder of its own, with a source of one good and one bad event."""
+    monkeypatch.chdir(tmp_path)
+    write_ndjson(Path("e.ndjson"), [good_event(1), {"event": ""}])
+
+    def started(*arguments: object) -> int:
+        return int(command.main([*map(str, arguments)], standalone_mode=False))
+
+    return started
+
+
+@contextmanager
+def redirected(number: int, path: str) -> Iterator[None]:
+    """Let a standard stream of this process go to a file, as a shell does."""
+    kept = os.dup(number)
+    with Path(path).open("ab") as file:
+        os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--report", "o.json"), "--report o.json: {stream} goes there, too"),
+        (("--rejected", "o.json"), "--rejected o.json: {stream} goes there, too"),
+        (("--dry-run", "--audit", "o.json"), "--audit o.json: {stream} goes there, too"),
+        (("o.json",), "a source o.json: {stream} goes there, too"),
+    ],
+)
+@pytest.mark.parametrize(("number", "stream"), [(1, "standard output"), (2, "standard error")])
+def test_a_file_that_a_stream_goes_to_takes_nothing_else(
+    options: tuple[str, ...], words: str, number: int, stream: str, run: Callable[..., int]
+) -> None:
+    with redirected(number, "o.json"), pytest.raises(UsageProblem, match=re.escape(words.format(stream=stream))):
+        run("e.ndjson", "--sandbox", *options)
+
+    assert Path("o.json").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dry-run", "--audit", "a.json", "--report", "./x/../a.json"), "--audit a.json: is --report (x/../a.json)"),
+        (("--dry-run", "--audit", "e.ndjson"), "--audit e.ndjson: is a source (e.ndjson), too"),
+        (("--rejected", "e.ndjson"), "e.ndjson: rejects are written there, too"),
+        (("--report", "null.json"), "--report null.json: is no regular file, and would be replaced by one"),
+        (("--metrics", "m.prom", "--report", "linked.json"), "--metrics m.prom: is --report (linked.json)"),
+    ],
+)
+def test_no_two_of_the_files_are_one(options: tuple[str, ...], words: str, run: Callable[..., int]) -> None:
+    Path("x").mkdir()
+    Path("m.prom").touch()
+    os.link("m.prom", "linked.json")
+    Path("null.json").symlink_to(os.devnull)
+    with pytest.raises(UsageProblem, match=re.escape(words)):
+        run("e.ndjson", "--sandbox", *options)
+
+    assert Path("e.ndjson").stat().st_size
+
+
+def test_nowhere_takes_everything(run: Callable[..., int]) -> None:
+    assert run("e.ndjson", "--dry-run", "--rejected", os.devnull, "--audit", os.devnull) == 1
+
+
+def test_rejects_are_told_to_have_been_added(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("e.ndjson", "--dry-run", "-q", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["notes"] == []
+    size = Path("e.ndjson.rejected.ndjson").stat().st_size
+    assert run("e.ndjson", "--dry-run", "-q", "--json") == 1
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert note.startswith(f"e.ndjson.rejected.ndjson: 1 line added to the {size} B that it held before")
+
+
+def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    write_ndjson(Path("e.json"), [good_event(1)])
+    told = ("--audit", "audit.json", "--report", "report.json", "--rejected", "bad.json", "--json")
+    assert run("e.ndjson", "--dry-run", *told) == 1
+    Path("summary.json").write_text(capfd.readouterr().out)
+    with redirected(1, "again.json"):
+        assert run("*.json", "--dry-run", "--json") == 0
+    out, err = capfd.readouterr()
+
+    assert "left out again.json, audit.json, bad.json, report.json, summary.json, which mpimport itself wrote" in err
+    assert json.loads(out)["read"] == 1
+    with pytest.raises(UsageProblem, match="a glob matches only what mpimport itself wrote"):
+        run("[b]*.json", "--dry-run")
+    with pytest.raises(UsageProblem, match=r"report\.json: is what an earlier run of mpimport tells"):
+        run("e.json", "report.json", "--dry-run")
+    assert run("e.json", "bad.json", "--dry-run") == 1
+    assert "bad.json: holds rejects of an earlier run" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b'{"mpimport_checkpoint":1', "told"),
+        (b'{"source":"a \\"b.ndjson","line":3,"by":"client","reasons":[{"code":"x"', "rejects"),
+        (b'{"source":"app","line":3,"by":"client","event":"x"}', None),
+        (b'{"read": 1, "imported": 1, "event": "x"}', None),
+        (b'{"events": [{"event": "x"}]}', None),
+        (b"", None),
+    ],
+)
+def test_what_is_ours_is_told_by_its_beginning(head: bytes, kind: str | None) -> None:
+    assert kind_of(head) == kind
