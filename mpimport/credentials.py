@@ -130,8 +130,6 @@ def _text(content: bytes) -> str:
         raise ValueError("it is not text") from None
     if b"\0" in content:
         raise ValueError("it is not text")
-    if not text.strip():
-        raise ValueError("it is empty")
     if len(content) == MAX_SECRET_BYTES:
         raise ValueError("it is too long")
     return text
@@ -139,12 +137,14 @@ def _text(content: bytes) -> str:
 
 def _only_line(text: str, username: str | None) -> str:
     """Give a text without what editors put around it. ValueError: it holds more than a secret."""
-    line, *others = text.removeprefix("\ufeff").strip().splitlines()
-    if others:
-        raise ValueError(f"it holds {len(others) + 1} lines")
-    if wrapping := _find_wrapping(line, username):
+    lines = text.removeprefix("\ufeff").strip().splitlines()
+    if not lines:
+        raise ValueError("it is empty")
+    if len(lines) > 1:
+        raise ValueError(f"it holds {len(lines)} lines")
+    if wrapping := _find_wrapping(lines[0], username):
         raise ValueError(wrapping)
-    return line
+    return lines[0]
 
 
 def _find_wrapping(line: str, username: str | None) -> str | None:

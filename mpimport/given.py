@@ -38,7 +38,7 @@ CREDENTIALS = {"username", "token", *SECRET_FILES}
 class Given:
     """All that was given: `values` by parameter, `mapping` as a mapping file has it, `origins` of all but defaults.
 
-    `shown` is by option, as files have it; `files` are read. `ignored` are variables whose secret is not asked for,
+    `shown` is by option, as files have it; `files` are read, and there. `ignored` are variables whose secret is not asked for,
     `doubted` options of a secret's file whose path may be the secret itself.
     """
 
@@ -110,7 +110,7 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
     values = _values(context, options, shown, {name for name in origins if origins[name] in _origins(below)})
     secrets = [path for name in SECRET_FILES if (path := values[name.replace("-", "_")])]
     notes += [exposure for path in secrets if (exposure := find_exposure(path))]
-    files = frozenset([*secrets, *(layer.file for layer in lower if layer.file)])
+    files = frozenset(filter(os.path.exists, [*secrets, *(layer.file for layer in lower if layer.file)]))
     mapping = {name: value for name, value in shown.items() if name in KEYS}
     return Given(
         values,

@@ -80,7 +80,8 @@ def find_problems(entries: Mapping[str, Any], checks: Mapping[str, Check], liste
 
 def text(value: Any) -> str:
     """Check a text."""
-    return "" if isinstance(value, str) and value else "must be a text"
+    fits = isinstance(value, str) and value and "\0" not in value  # which no path can hold, and nothing else needs
+    return "" if fits else "must be a text"
 
 
 def flag(value: Any) -> str:
@@ -112,7 +113,7 @@ def two_numbers(value: Any) -> str:
 def texts(value: Any) -> str:
     """Check a text, or a list of texts."""
     values = value if isinstance(value, list) else [value]
-    fits = all(isinstance(item, str) and item for item in values)
+    fits = not any(map(text, values))
     return "" if fits else 'must be a text or a list of texts, such as ["a", "b"]'
 
 

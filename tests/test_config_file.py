@@ -233,6 +233,7 @@ def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(use
         ("config = 'x'", (), "unknown key 'config'"),
         ("workers = '4'", (), "workers: must be a whole number"),
         ("workers = true", (), "workers: must be a whole number"),
+        ('secret-file = "a\\u0000b"', (), "secret-file: must be a text"),
         ("timeout = 'x'", (), "timeout: must be a number"),
         ("backoff-jitter = 1", (), "backoff-jitter: must be a list of two numbers"),
         ("project-id = 1.5", (), "project-id: must be a text or a whole number"),

@@ -136,7 +136,7 @@ def test_what_a_variable_has_around_a_secret_does_not_matter(monkeypatch: pytest
 
 @pytest.mark.parametrize("place", ["mpimport.toml", "config.toml", "environment", "command line"])
 @pytest.mark.parametrize("option", ["secret-file", "token-file", "api-secret-file"])
-@pytest.mark.parametrize("secret", ["hunter2", "hunter2/hunter2+hunter2=="])
+@pytest.mark.parametrize("secret", ["hunter2", "hunter2/hunter2+hunter2==", "hunter2" * 100])
 def test_a_secret_in_the_place_of_its_file_is_not_shown(
     tmp_path: Path, own_user_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     place: str, option: str, secret: str,
