@@ -38,8 +38,8 @@ CREDENTIALS = {"username", "token", *SECRET_FILES}
 class Given:
     """All that was given: `values` by parameter, `mapping` as a mapping file has it, `origins` of all but defaults.
 
-    `shown` is by option, as files have it; `files` are read, and there. `ignored` are variables whose secret is not asked for,
-    `doubted` options of a secret's file whose path may be the secret itself.
+    `shown` is by option, as files have it; `files` are read, and there. `ignored` are variables whose secret is
+    not asked for, `doubted` options of a secret's file whose path may be the secret itself.
     """
 
     values: Mapping[str, Any]
