@@ -3,7 +3,8 @@
  *
  * It knows no more than `quick` does in Python, which is its reference: whatever is taken here, `quick` would have
  * taken, and the bytes are the same. Whatever is not surely so is left to `quick`, so a rule may be stricter here than
- * it has to be, and no reason for a refusal is ever given. The numbers, names and ids are handed in by `recognise`:
+ * it has to be, and no reason for a refusal is ever given; of an event that `quick` would not take either it is said
+ * what is odd in it if it is sound, as `accept` has it. The numbers, names and ids are handed in by `recognise`:
  * their home is `limits`, and the tests hold both to the same verdict. Edits come from `edits`, their reference is
  * `mapping`; an event with edits is taken only if it is right before them and after them.
  *
@@ -43,10 +44,10 @@ static const char IP_FIRST[] = "\"ip\":0,";
 typedef const unsigned char *Bytes;
 
 /* What a property's name means to the rules. */
-enum { ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
+enum { ORDINARY, EVENT = ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
 
 /* What becomes of a property. */
-enum { KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING }; /* `edits` names them, too */
+enum { KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING, NOT_EMPTY }; /* `edits` names them, too */
 
 typedef struct {
     const char *text;  /* NULL in an empty slot */
@@ -110,6 +111,7 @@ typedef struct {
     Times times;
     int needs_ip;          /* `ip` is added to events that lack it */
     int seen;              /* bits of the kinds of names that the properties hold */
+    int odd;               /* bits of the kinds of names whose value is missing or not as its own rule has it */
     Bytes first_property;  /* behind the opening brace of the properties */
     Bytes closing;         /* at their closing brace */
     size_t open;           /* how many of `hashes` are in use */
@@ -503,11 +505,10 @@ static int scan_insert_id(Scan *scan)
     return 1;
 }
 
-/* Pass over the value of a property that is sent by a name of that kind. */
-static int scan_property(Scan *scan, int kind, int action)
+/* Tell whether a property is as its own rule has it; only then is it surely passed over. */
+static int scan_special(Scan *scan, int kind, int action)
 {
     Text text;
-    scan->seen |= 1 << kind;
     switch (kind) {
     case TIME:
         return scan_time(scan);
@@ -515,10 +516,8 @@ static int scan_property(Scan *scan, int kind, int action)
         return scan_id(scan, &text);
     case INSERT_ID:
         return scan_insert_id(scan);
-    case REFUSED: /* `reserved_property`, `ignored_event` */
-        return 0;
     case IP: /* `ip_empty`: such a property is taken out */
-        if (*scan->at == 'n' || (*scan->at == '"' && scan->at[1] == '"'))
+        if ((scan->needs_ip || action == NOT_EMPTY) && (*scan->at == 'n' || (*scan->at == '"' && scan->at[1] == '"')))
             return 0;
         break;
     default:
@@ -526,8 +525,24 @@ static int scan_property(Scan *scan, int kind, int action)
     }
     if (action == AS_STRING)
         return scan_as_string(scan);
-    if (action != KEEP)
+    if (action != KEEP && action != NOT_EMPTY)
         return scan_as(scan, action);
+    return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
+}
+
+/* Pass over the value of a property that is sent by a name of that kind. */
+static int scan_property(Scan *scan, int kind, int action)
+{
+    Bytes value = scan->at;
+    scan->seen |= 1 << kind;
+    if (kind == REFUSED) /* `reserved_property`, `ignored_event` */
+        return 0;
+    if (scan_special(scan, kind, action))
+        return 1;
+    if (kind == ORDINARY || (*value == '"' && memchr(value, '\\', (size_t)(scan->at - value)))) /* may be right */
+        return 0;
+    scan->at = value;
+    scan->odd |= 1 << kind;
     return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
 }
 
@@ -599,11 +614,15 @@ static int scan_object(Scan *scan, int depth)
     return 0;
 }
 
-/* Pass over the object of the properties, one of which is kept at least (`too_many_properties`). */
+/* Pass over the object of the properties, unless all are left out (`too_many_properties`). */
 static int scan_members(Scan *scan)
 {
     Bytes kept = NULL; /* where the last member ends that is */
     scan->at = skip_space(scan->at + 1);
+    if (*scan->at == '}') {
+        scan->closing = scan->at++;
+        return 1;
+    }
     while (scan->open < scan->rules->max_properties) {
         Bytes member = scan->at;
         int found = scan_property_member(scan, 0);
@@ -629,13 +648,14 @@ static int scan_event_name(Scan *scan)
 {
     Text name;
     Piece other = scan->rules->event_name;
-    if (!scan_word(scan, "\"event\"") || !scan_mark(scan, ':') || !scan_string(scan, &name) || !name.size)
+    if (!scan_word(scan, "\"event\"") || !scan_mark(scan, ':') || !scan_string(scan, &name))
         return 0;
+    scan->odd |= !name.size << EVENT;
     return !other.size || edit(scan, name.text, name.text + name.size, other.text, other.size);
 }
 
-/* Pass over "properties" and their object; what an event must have is there (`time_missing`, `distinct_id_missing`;
- * an `$insert_id` is made in Python). */
+/* Pass over "properties" and their object, and see whether it holds what it must (`time_missing`,
+ * `distinct_id_missing`). */
 static int scan_properties(Scan *scan)
 {
     const int needed = 1 << TIME | 1 << DISTINCT_ID | 1 << INSERT_ID;
@@ -644,7 +664,10 @@ static int scan_properties(Scan *scan)
     scan->first_property = scan->at + 1;
     scan->open = 0;
     scan->seen = 0;
-    if (!scan_members(scan) || (scan->seen & needed) != needed)
+    if (!scan_members(scan))
+        return 0;
+    scan->odd |= needed & ~scan->seen;
+    if (scan->odd == 1 << INSERT_ID && !(scan->seen & 1 << INSERT_ID)) /* it is made in Python */
         return 0;
     Piece added = scan->rules->added;
     return !added.size || edit(scan, scan->closing, scan->closing, added.text, added.size);
@@ -655,10 +678,15 @@ static int scan_event(Scan *scan, int *is_last)
 {
     if (*scan->at != '{')
         return 0;
+    scan->odd = 0;
     scan->at = skip_space(scan->at + 1);
     *is_last = scan->at[0] == '"' && scan->at[1] == 'e'; /* the properties come last */
-    if (!(*is_last ? scan_event_name(scan) : scan_properties(scan)) || !scan_mark(scan, ',') ||
-        !(*is_last ? scan_properties(scan) : scan_event_name(scan)))
+    if (!(*is_last ? scan_event_name(scan) && scan_mark(scan, ',') && scan_properties(scan) : scan_properties(scan)))
+        return 0;
+    scan->at = skip_space(scan->at);
+    if (!*is_last && *scan->at == '}') /* `event_missing` */
+        scan->odd |= 1 << EVENT;
+    else if (!*is_last && !(scan_mark(scan, ',') && scan_event_name(scan)))
         return 0;
     scan->at = skip_space(scan->at);
     return *scan->at++ == '}';
@@ -691,10 +719,12 @@ static char *put_event(const Scan *scan, Bytes from, Bytes end, char *out)
     return put(out, from, (size_t)(end - from));
 }
 
-/* Copy the events of lines that are right; gives how many, and moves `scan` to the first line that is not taken. */
-static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out)
+/* Copy the events of lines that are right; gives how many, and moves `scan` to the first line that is not taken.
+ * `odd`: what is odd in that line's event, if nothing else is the matter with it; else 0. */
+static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out, int *odd)
 {
     Py_ssize_t taken = 0;
+    *odd = 0;
     while (taken < room && scan->at < scan->end) {
         Bytes line = scan->at, from = line, end;
         int is_last, adds_ip;
@@ -709,6 +739,7 @@ static Py_ssize_t take_lines(Scan *scan, Py_ssize_t room, char **out)
         adds_ip = scan->needs_ip && !(scan->seen & (1 << IP));
         if ((scan->at < scan->end && *scan->at++ != '\n') ||
             !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes - scan->rules->growth) ||
+            (*odd = scan->odd) ||
             (adds_ip && is_last &&
              (end - scan->closing >= CLOSING_SPAN ||
               !edit(scan, scan->closing, end, IP_LAST, sizeof IP_LAST - 1)))) {
@@ -979,6 +1010,7 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     PyObject *capsule, *bytes, *lines;
     Py_ssize_t start, size, room, taken;
     long long oldest_s, newest_s;
+    int odd;
     char *text, *out;
     Scan scan;
     if (!PyArg_ParseTuple(arguments, "OLLpSnYn", &capsule, &oldest_s, &newest_s, &scan.needs_ip, &bytes, &start, &lines,
@@ -1000,17 +1032,17 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     scan.times.oldest_s = oldest_s;
     scan.times.newest_s = newest_s;
     if (size - start < WORTH_RELEASING) {
-        taken = take_lines(&scan, room, &out);
+        taken = take_lines(&scan, room, &out, &odd);
     } else {
         rules->busy = 1; /* the scratch is in use, and another thread may call */
         Py_BEGIN_ALLOW_THREADS
-        taken = take_lines(&scan, room, &out);
+        taken = take_lines(&scan, room, &out, &odd);
         Py_END_ALLOW_THREADS
         rules->busy = 0;
     }
     if (append(lines, rules->scratch, (size_t)(out - rules->scratch)) < 0)
         return NULL;
-    return Py_BuildValue("nn", taken, (Py_ssize_t)(scan.at - (Bytes)text));
+    return Py_BuildValue("nni", taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
 }
 
 /* Read the columns of the properties from a list of (index, kind, name); gives how many bytes their names take, or -1. */
@@ -1101,7 +1133,7 @@ static PyMethodDef methods[] = {
     {"are_rows", are_rows, METH_VARARGS, "Tell whether a text is so many rows of a table, all of one width."},
     {"write_rows", write_rows, METH_VARARGS, "Write rows of a table as events, one a line; an empty line for what may be else."},
     {"new_rules", new_rules, METH_VARARGS, "Put names, ids and limits into a form that `take` reads."},
-    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, and where that ended."},
+    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and what is odd there."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,6 +3,9 @@
 `Typed` is the schema, `Names` looks at the names of properties, `names_by_line` and `count_names` tell whether one may
 stand twice, `with_properties` is the splice that adds properties to bytes without writing them again. Whatever is not
 recognised here goes to `examine`, which mends it or explains what is wrong; nothing is rejected here.
+
+An event is sound when its values, names, depths and counts are within the rules, and no name stands twice: all that is
+left to look at are its own name and the few properties that have rules of their own.
 """
 
 from __future__ import annotations
@@ -45,17 +48,21 @@ def _limited(kind: Any, max_length: int) -> Any:
 
 def _event_type() -> type[Typed]:
     properties = dict.__class_getitem__((str, _value_type(MAX_DEPTH, LIST_NESTING)))  # names: see `Names`
-    fields = [
-        ("event", Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]),
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("event", Union[_Text, None], None),  # noqa: UP007  evaluated on Python 3.10
         ("properties", _limited(properties, MAX_PROPERTIES - MAX_ADDED)),
     ]
-    return cast("type[Typed]", msgspec.defstruct("Typed", fields, bases=(Typed,), forbid_unknown_fields=True, gc=False))
+    kind = msgspec.defstruct("Typed", fields, bases=(Typed,), forbid_unknown_fields=True, kw_only=True, gc=False)
+    return cast("type[Typed]", kind)
 
 
 class Typed(Struct):
-    """What the typed decode returns: an event whose values, names, depths and counts are within the rules."""
+    """What the typed decode returns: an event whose values, depths and counts are within the rules.
 
-    event: str
+    `event` is None where there is none, or null.
+    """
+
+    event: str | None
     properties: dict[str, Any]
 
 

@@ -6,6 +6,7 @@ What an import needs is loaded when it starts, so that `--help` is there at once
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mpimport.command_line import ImportCommand
+from mpimport.completion import VARIABLE, complete_file, mend_shells
 from mpimport.errors import MpimportError, Told, UsageProblem, noting
-from mpimport.options import EPILOG, HELP, complete_file, with_options
+from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
 
@@ -132,10 +134,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     forbid_core_files()
     code = 70
     with suppress(OSError):  # what is told may have nobody who reads it
-        code = _guarded(lambda: command.main(arguments, prog_name="mpimport", standalone_mode=False))
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        code = _guarded(lambda: _run(given))
     let_go(sys.stdout)
     let_go(sys.stderr)
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> Any:
+    """Run the command; what click itself refuses is told as the rest of the line asks: as JSON, and in the metrics."""
+    if VARIABLE in os.environ:
+        mend_shells()
+    try:
+        return command.main(arguments, prog_name="mpimport", standalone_mode=False)
+    except click.ClickException as misuse:
+        from mpimport.ending import told_without_summary  # noqa: PLC0415  not needed for --help
+
+        lenient = command.make_context("mpimport", arguments, resilient_parsing=True, ignore_unknown_options=True)
+        asked = lenient.params
+        metrics = None if asked["dry_run"] else asked["metrics"]
+        with (
+            suppress(UsageProblem),
+            told_without_summary(sys.stderr, metrics=metrics, as_json=asked["log_format"] == "json"),
+        ):
+            raise UsageProblem(misuse.format_message()) from misuse
+        raise
 
 
 def _guarded(run: Callable[[], Any]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,18 @@ def read_config(
     tops = [Layer(document.name, document.top, document.name) for document in documents]
     chosen = [(it.name, it.profiles[profile]) for it in documents if profile is not None and profile in it.profiles]
     return tops + [Layer(f"{name}, profile {profile}", entries, name) for name, entries in chosen]
+
+
+def profile_names(named: str | None) -> list[str]:
+    """Give the names of the profiles that there are, for a shell: none of a file that is wrong or somebody else's."""
+    names: set[str] = set()
+    for place in _places(named):
+        with suppress(OSError, UsageProblem):
+            if named is None:
+                _check_trust(place)
+            profiles = toml_options.read_toml(place).get("profile", {})
+            names.update(profiles if isinstance(profiles, dict) else ())
+    return sorted(name for name in names if re.fullmatch(r"[\w.-]+", name))
 
 
 def _places(named: str | None) -> tuple[Path, ...]:
@@ -156,9 +169,9 @@ def _find_problems(entries: Mapping[str, Any], keys: Mapping[str, Key], *, top: 
 
 
 def _with_places(entries: Mapping[str, Any], keys: Mapping[str, Key], folder: Path) -> dict[str, Any]:
-    """Give entries with each path as it is from the working directory."""
-    placed = dict(entries)
-    for name, value in entries.items():
+    """Give entries in full, with each path as it is from the working directory."""
+    placed = toml_options.in_full(entries, {name: key.check for name, key in keys.items()})
+    for name, value in placed.items():
         if keys[name].path:
             place = partial(_place, folder=folder if name in READ_FILES else Path())
             placed[name] = [place(path) for path in value] if isinstance(value, list) else place(value)

@@ -18,7 +18,7 @@ from mpimport.limits import MAX_NESTED_BYTES, MAX_TEXT
 from mpimport.mapping import SPECIAL, MapRules
 from mpimport.normalise import Shaping
 
-KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING = range(6)  # as in C
+KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING, NOT_EMPTY = range(7)  # as in C
 
 _ACTIONS = {"string": AS_STRING, "number": AS_NUMBER, "boolean": AS_BOOLEAN}  # text of other kinds is left to Python
 _HELD = frozenset({"time", "distinct_id", "$insert_id", "ip", "event", "properties"})  # have rules of their own
@@ -79,7 +79,7 @@ def edits_of(shaping: Shaping) -> Edits | None:
         seen &= {*rules.keep, *SPECIAL}
     names = {name: (types.get(name, KEEP), name) for name in seen}
     names |= {old: (types.get(new, KEEP), new) for old, new in moved.items()}
-    names |= {name: (DROP, name) for name in gone}
+    names |= {"ip": (NOT_EMPTY, "ip")} | {name: (DROP, name) for name in gone}
     return _checked(names, rules)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +21,7 @@ from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
 from mpimport.rejects import unwrap
 from mpimport.undecodable import TOO_DEEP, explain_undecodable
-from mpimport.validate import Limits, problems
+from mpimport.validate import RULES, Limits, Rule, problems
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -32,8 +31,7 @@ UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(NamedTuple):
     """A record that is not sent: why, and the record as JSON text (`event`) or as it stood (`raw`)."""
 
     reasons: tuple[Reason, ...]
@@ -41,14 +39,25 @@ class Bad:
     raw: bytes | None = None
 
 
-def examine(record: RawRecord, limits: Limits, mends: Counter[str], shaping: Shaping = DEFAULT) -> bytes | Bad | None:
+def examine(
+    record: RawRecord,
+    limits: Limits,
+    mends: Counter[str],
+    shaping: Shaping = DEFAULT,
+    *,
+    in_question: Sequence[Rule] | None = None,
+) -> bytes | Bad | None:
     """Turn a record into the JSON text that is sent, counting in `mends` what was changed; or say why not.
 
+    `in_question`: of a record that is known to be sound, as `accept` has it, the only rules that it may break.
+    The outcome is the same, only sooner.
     None for a blank line. Never raises, whatever the record holds.
     """
-    if isinstance(record, Mapping):
+    if not isinstance(record, bytes):
         return _examine_value(dict(record), None, (), limits, mends, shaping)
     text = record.strip()
+    if in_question is not None:
+        return _examine_value(_decoded(text), one_line(text), (), limits, mends, shaping, in_question)
     return _examine_text(text, limits, mends, shaping) if text else None
 
 
@@ -86,16 +95,24 @@ _decode_any = msgspec.json.Decoder(float_hook=_exact_or_not).decode
 
 
 def _examine_value(
-    value: Any, text: bytes | None, known: Sequence[Reason], limits: Limits, mends: Counter[str], shaping: Shaping
+    value: Any,
+    text: bytes | None,
+    known: Sequence[Reason],
+    limits: Limits,
+    mends: Counter[str],
+    shaping: Shaping,
+    in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
     found: Counter[str] = Counter()
     try:
         event, wrong = value, list(known)
-        if isinstance(value, Mapping):
-            event = normalise(value, found, shaping, wrong)
-        said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
-        reasons = (*wrong, *(reason for reason in problems(event, limits) if reason.field not in said))
+        if type(value) is dict or isinstance(value, Mapping):
+            event = normalise(value, found, shaping, wrong, sound=in_question is not None)
+        reasons = problems(event, limits, RULES if in_question is None else in_question)
+        if wrong:
+            said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
+            reasons = (*wrong, *(reason for reason in reasons if reason.field not in said))
         if not reasons:
             body = _body(event, value, text if shaping.is_default else None, found, limits)
             size = len(body) + sum(limits.sent_with.values())
@@ -107,7 +124,8 @@ def _examine_value(
     except RecursionError:
         reasons = (*known, TOO_DEEP)
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
-    reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
+    if len(reasons) > 1:
+        reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
 
 

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections import Counter
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+_ELSEWHERE = {
+    "http": "curl -fsS {} | mpimport -",
+    "https": "curl -fsS {} | mpimport -",
+    "ftp": "curl -fsS {} | mpimport -",
+    "s3": "aws s3 cp {} - | mpimport -",
+    "gs": "gsutil cat {} | mpimport -",
+}
+"""What gives to standard input what is at an address, by its scheme."""
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _NEAR = 0.75  # of difflib's ratio: `evnts.ndjson` is near to `events.ndjson`, `users.csv` is not
 _COMMANDS = re.compile("import|upload|send|load")  # of other tools
 _EXTENSIONS = (".ndjson", ".jsonl", ".json", ".csv", ".tsv")
+
+
+def word_elsewhere(name: str) -> str | None:
+    """Say what to do for what is no file: an empty name, or an address, of which what may be secret is not repeated."""
+    if not name:
+        return "'': the name of a source is empty; is a variable of the shell not set? (- is standard input)"
+    address = _ADDRESS.match(name)
+    if address is None or os.path.lexists(name):
+        return None
+    shown = re.sub(r"//[^/@]*@", "//", re.split("[?#]", name)[0])
+    if (scheme := address[1].lower()) == "file":
+        return f"{shown}: only files of this machine are read, by their path: name {shown[len('file://') :]}"
+    way = _ELSEWHERE.get(scheme, "COMMAND | mpimport -").format("URL" if shown != name else shlex.quote(name))
+    return f"{shown}: only files of this machine are read; run {way}, or fetch it first (so that an import can go on)"
 
 
 def word_unreadable(name: str, error: Exception) -> str:

@@ -1,6 +1,6 @@
 """What was given for a run: options, environment, mapping and configuration files brought together; and from where.
 
-Must not know what an option does, but which of two that exclude each other gives way.
+Must not know what an option does.
 """
 
 from __future__ import annotations
@@ -8,53 +8,38 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from mpimport import toml_options
+from mpimport.command_line import variable_of
 from mpimport.config_file import Key, Layer, read_config
 from mpimport.errors import noting
-from mpimport.mapping_file import KEYS, json_or_text, read_mapping, read_pairs
+from mpimport.giving_way import SECRETS, give_way
+from mpimport.mapping_file import KEYS, read_mapping, read_pairs
 from mpimport.options import names_file
 from mpimport.private_files import find_exposure
-from mpimport.toml_options import Check
+from mpimport.toml_options import Check, json_or_text
+from mpimport.variables import check_variables
 
 COMMAND_LINE = "command line"
 NOT_IN_FILES = {"profile", "config", "version", "help"}
 WHOLE_TOO = {"project-id", "max-rejected"}  # texts that may be written as numbers
-CREDENTIALS = {"username", "secret-file", "api-secret-file", "token", "token-file"}
-SECRETS = {"MP_SECRET": "secret-file", "MP_API_SECRET": "api-secret-file"}
-"""The variables that hold a secret, and the option that a file of it has."""
-GIVES_WAY = {
-    "url": ("sandbox", "region"),
-    "region": ("url",),
-    "sandbox": ("dry-run", "url"),
-    "dry-run": ("sandbox",),
-    "checkpoint": ("no-checkpoint",),
-    "no-checkpoint": ("checkpoint",),
-    "gzip-level": ("no-gzip",),
-    "no-gzip": ("gzip-level",),
-    "username": ("token", "token-file", "api-secret-file", "MP_API_SECRET"),
-    "secret-file": ("MP_SECRET", "token", "token-file", "api-secret-file", "MP_API_SECRET"),
-    "api-secret-file": ("MP_API_SECRET", "token", "token-file", "username"),
-    "token": ("token-file",),
-    "token-file": ("token",),
-    "quiet": ("verbose",),
-    "verbose": ("quiet",),
-}
-"""What in a configuration file gives way to what was given in a place that comes before it: to have both is refused,
-or would mean something else. A variable stands for a secret that no option takes."""
+SECRET_FILES = ("secret-file", "api-secret-file", "token-file")
+CREDENTIALS = {"username", "token", *SECRET_FILES}
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """All that was given: `values` by parameter, `mapping` as a mapping file has it, `origins` of all but defaults.
 
-    `shown` is by option, as files have it; `config` are the origins that are configuration files; `files` are read.
+    `shown` is by option, as files have it; `files` are read, and there. `ignored` are variables whose secret is
+    not asked for, `doubted` options of a secret's file whose path may be the secret itself.
     """
 
     values: Mapping[str, Any]
@@ -62,16 +47,17 @@ class Given:
     origins: Mapping[str, str]
     shown: Mapping[str, Any]
     notes: tuple[str, ...]
-    config: frozenset[str]
     left_out: tuple[str, ...]
     files: frozenset[str]
+    ignored: frozenset[str]
+    doubted: frozenset[str]
 
     def told(self) -> Iterator[str]:
         """Tell each value that is no default, and from where it is; tokens are masked."""
         for name, origin in self.origins.items():
             yield f"--{name}{_shown(name, self.shown[name])} ({origin})"
         for variable, name in SECRETS.items():
-            if os.environ.get(variable, "").strip() and name not in self.origins:
+            if variable in _secrets() - self.ignored and name not in self.origins:
                 yield f"{variable} *** (environment)"
         yield from self.left_out
 
@@ -83,11 +69,12 @@ class Given:
         }
 
     def place(self, problem: str) -> str:
-        """Add to a problem with an option that it was a configuration file that gave it."""
+        """Add to a problem with an option that it was a file or the environment that gave it."""
         for name in re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]):
-            origin = self.origins.get(name)
-            if origin in self.config:
-                problem = f"{problem} (--{name} is from {origin})"
+            origin = self.origins.get(name, COMMAND_LINE)
+            place = f"(--{name} is from {origin})"
+            if origin != COMMAND_LINE and place not in problem:
+                problem = f"{problem} {place}"
         return problem
 
 
@@ -105,32 +92,73 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
     place that names it.
     """
     options = {option_name(it): it for it in context.command.params if isinstance(it, click.Option) and it.expose_value}
-    here = _given_here(context, options, problems)
+    variables, arguments = _given_here(context, options, problems)
     notes: list[str] = []
+    check_variables(os.environ, options, problems, notes)
     named, profile = (context.params[name] for name in ("config", "profile"))
     below = read_config(named, profile, _keys(options), problems, notes)
-    left_out: list[str] = []
-    below = _give_way(below, here, left_out)
-    config = frozenset(layer.origin for layer in below)
-    layers = _with_mapping(below, here, problems)
+    lower = _with_mapping(below, [*variables, arguments], problems)
+    settled = give_way(lower, variables, arguments, _secrets())
 
     shown: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for layer in layers:
+    for layer in settled.layers:
         for name, value in layer.entries.items():
             merges = isinstance(value, dict) and name in shown
             origins[name] = f"{origins[name]}; {layer.origin}" if merges else layer.origin
         shown = toml_options.overlay(shown, layer.entries)
-    values = dict(context.params)
-    for name, origin in origins.items():
-        option = options[name]
-        if name not in KEYS and option.name and origin in config:
-            values[option.name] = option.type_cast_value(context, shown[name])
-    secrets = [values[name] for name in ("secret_file", "api_secret_file", "token_file") if values[name]]
+    values = _values(context, options, shown, {name for name in origins if origins[name] in _origins(below)})
+    secrets = [path for name in SECRET_FILES if (path := values[name.replace("-", "_")])]
     notes += [exposure for path in secrets if (exposure := find_exposure(path))]
-    files = frozenset([*secrets, *(layer.file for layer in layers if layer.file)])
+    files = frozenset(filter(os.path.exists, [*secrets, *(layer.file for layer in lower if layer.file)]))
     mapping = {name: value for name, value in shown.items() if name in KEYS}
-    return Given(values, mapping, origins, shown, tuple(notes), config, tuple(left_out), files)
+    return Given(
+        values,
+        mapping,
+        origins,
+        shown,
+        tuple(notes),
+        settled.told,
+        files,
+        settled.ignored,
+        _find_doubted(settled.layers),
+    )
+
+
+def _values(
+    context: click.Context, options: Mapping[str, click.Option], shown: Mapping[str, Any], in_files: Collection[str]
+) -> dict[str, Any]:
+    """Give the values by parameter: click knows what is in the environment, but neither files nor what gave way."""
+    values = dict(context.params)
+    for name, option in options.items():
+        assert option.name  # click gives each one
+        if name in in_files and name not in KEYS:
+            values[option.name] = option.type_cast_value(context, shown[name])
+        elif name not in shown and context.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
+            values[option.name] = (
+                option.default if isinstance(option.default, str) else False if option.is_flag else None
+            )
+    return values
+
+
+def _origins(layers: Sequence[Layer]) -> set[str]:
+    return {layer.origin for layer in layers}
+
+
+def _find_doubted(layers: Sequence[Layer]) -> frozenset[str]:
+    """Find the options whose path is a name alone, or leads from where it is looked for into no folder."""
+    found: dict[str, bool] = {}
+    for layer in layers:
+        folder = Path(layer.file or "").parent
+        for name, path in layer.entries.items():
+            if name in SECRET_FILES:
+                parent = Path(path).parent
+                found[name] = parent == folder or (parent.is_relative_to(folder) and not os.path.isdir(parent))  # noqa: PTH112  a Path raises for a name that is too long
+    return frozenset(name for name, is_doubted in found.items() if is_doubted)
+
+
+def _secrets() -> set[str]:
+    return {name for name in SECRETS if os.environ.get(name, "").strip()}
 
 
 def option_name(option: click.Option) -> str:
@@ -138,22 +166,22 @@ def option_name(option: click.Option) -> str:
     return option.opts[0].lstrip("-")
 
 
-def _given_here(context: click.Context, options: Mapping[str, click.Option], problems: list[str]) -> list[Layer]:
+def _given_here(
+    context: click.Context, options: Mapping[str, click.Option], problems: list[str]
+) -> tuple[list[Layer], Layer]:
     """Give what the environment and the command line gave, as files have it."""
-    variables, arguments = [], {}
+    variables: list[Layer] = []
+    arguments: dict[str, Any] = {}
     for name, option in options.items():
         assert option.name  # click gives each one
         source, value = context.get_parameter_source(option.name), context.params[option.name]
         if source is ParameterSource.ENVIRONMENT:
-            variables.append(Layer(_variable(option), _as_in_files(name, value, problems)))
+            variable, found = variable_of(option) or "environment", list[str]()
+            variables.append(Layer(variable, _as_in_files(name, value, found)))
+            problems.extend(f"{problem} (--{name} is from {variable})" for problem in found)
         elif source is ParameterSource.COMMANDLINE:
             arguments.update(_as_in_files(name, value, problems))
-    return [*variables, Layer(COMMAND_LINE, arguments)]
-
-
-def _variable(option: click.Option) -> str:
-    names = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
-    return next((name for name in names if os.environ.get(name)), COMMAND_LINE)
+    return variables, Layer(COMMAND_LINE, arguments)
 
 
 def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:
@@ -170,35 +198,18 @@ def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:
 
 
 def _with_mapping(below: list[Layer], here: list[Layer], problems: list[str]) -> list[Layer]:
-    """Put what the mapping file says right after the place that names it: the one, or a configuration file."""
+    """Put what the mapping file says right after the place that names it: `here`, or a configuration file `below`."""
     layers = [*below, *here]
     named = [number for number, layer in enumerate(layers) if "mapping" in layer.entries]
     if not named:
-        return layers
+        return below
     path, place = layers[named[-1]].entries["mapping"], min(named[-1], len(below))
     if not path:  # --mapping '' leaves out the one of a configuration file
-        return layers
+        return below
     entries: Mapping[str, Any] = {}
     with noting(problems):
         entries = read_mapping(path)
-    return [*layers[:place], Layer(path, entries, path), *layers[place:]]
-
-
-def _give_way(below: list[Layer], here: list[Layer], left_out: list[str]) -> list[Layer]:
-    """Leave out of the configuration files what gives way, and say so."""
-    secrets = {name: "***" for name in SECRETS if os.environ.get(name, "").strip()}
-    kept = []
-    for number, layer in enumerate(below):
-        above = [*below[number + 1 :], *here, Layer("", secrets)]
-        entries = dict(layer.entries)
-        for name in layer.entries:
-            others = [it for it in GIVES_WAY.get(name, ()) if any(one.entries.get(it) for one in above)]
-            if others:
-                entries.pop(name)
-                option = "" if others[0] in secrets else "--"
-                left_out.append(f"--{name} of {layer.origin} gives way to {option}{others[0]}")
-        kept.append(Layer(layer.origin, entries, layer.file))
-    return kept
+    return [*below[:place], Layer(path, entries, path), *below[place:]]
 
 
 def _keys(options: Mapping[str, click.Option]) -> dict[str, Key]:

@@ -15,7 +15,7 @@ from mpimport.examine import ADDED, Bad, examine
 from mpimport.limits import ALL_HISTORY, FUTURE_S, History
 from mpimport.normalise import DEFAULT, Shaping
 from mpimport.prepare import Preparing
-from mpimport.quick import ROOM
+from mpimport.quick import ROOM, Left
 from mpimport.recognise import Loader
 from mpimport.records import Batch, Block, RawRecord, Reject, Span, Unreadable
 from mpimport.rows_in_c import row_writer
@@ -56,6 +56,7 @@ class Intake:
         self._history = history
         self._sent_with = sent_with or {}
         self._ways = Ways(Preparing(shaping, None if recogniser is None else row_writer()), recogniser)
+        self._mends: Counter[str] = Counter()  # of one record; to make one for each takes longer than to clear it
 
     def begin(self, source: int) -> None:
         """Turn to the source of that number; `next` is the number of the record that is read next of it."""
@@ -65,35 +66,45 @@ class Intake:
     def feed(self, source: str, block: Block | Unreadable) -> Iterator[Batch]:
         """Check the records of a block, yielding each batch that is full. Never raises for what a record holds."""
         if isinstance(block, Unreadable):
-            self.read += 1
-            self.draft.add_reject(Reject(source, block.number, "client", (block.reason,), raw=block.raw))
-            self.next, self._offset = block.number + 1, None
-            if self.draft.full:
-                yield self._seal()
+            yield from self._feed_unreadable(source, block)
             return
         limits = self._limits(self._clock())
         way = self._ways.through(block, limits)
         number = block.first
         while True:
             draft = self.draft
+            if draft.full:
+                self._stand(number, block)
+                yield self._seal()
+                continue
             room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // ROOM)
-            taken, record = way.take(draft, max(room, 0))
+            taken, left = way.take(draft, max(room, 0))
             if taken:
                 draft.add_run(source, number, taken)
                 self.read += taken
                 number += taken
-            if draft.full:
-                self._stand(number, block)
-                yield self._seal()
-            if record is None and taken:
-                continue
-            if record is None:
+            elif left is None:
                 record = way.next()
                 if record is None:
                     self._stand(number, block)
                     return
-            yield from self._take_slowly(source, number, record, limits, block)
-            number += 1
+                left = Left(record)
+            if left is not None:
+                self._mends.clear()
+                text = examine(left.record, limits, self._mends, self._shaping, in_question=left.in_question)
+                if isinstance(text, bytes) and not draft.fits(len(text) + 1):
+                    self._stand(number, block, left.record)
+                    yield self._seal()  # whoever stops here has not read this record
+                if text is not None:
+                    self._take_examined(source, number, text)
+                number += 1
+
+    def _feed_unreadable(self, source: str, block: Unreadable) -> Iterator[Batch]:
+        self.read += 1
+        self.draft.add_reject(Reject(source, block.number, "client", (block.reason,), raw=block.raw))
+        self.next, self._offset = block.number + 1, None
+        if self.draft.full:
+            yield self._seal()
 
     def _limits(self, now_s: float) -> Limits:
         return Limits(
@@ -125,26 +136,14 @@ class Intake:
         self._first = self.next
         return self.draft.seal(tuple(spans))
 
-    def _take_slowly(
-        self, source: str, number: int, record: RawRecord, limits: Limits, block: Block
-    ) -> Iterator[Batch]:
-        """Mend or reject one record of a block, yielding the batch that it fills or no longer fits into."""
+    def _take_examined(self, source: str, number: int, text: bytes | Bad) -> None:
+        """Add one event that was mended, or a reject."""
         draft = self.draft
-        mends: Counter[str] = Counter()
-        text = examine(record, limits, mends, self._shaping)
-        if text is None:
-            return
-        if isinstance(text, bytes) and not draft.fits(len(text) + 1):
-            self._stand(number, block, record)
-            yield self._seal()  # whoever stops here has not read this record
         self.read += 1
         if isinstance(text, Bad):
             draft.add_reject(Reject(source, number, "client", text.reasons, text.event, text.raw))
-        else:
-            draft.lines += text
-            draft.lines += b"\n"
-            draft.add_run(source, number, 1)
-            draft.mends.update(mends)
-        if draft.full:
-            self._stand(number + 1, block)
-            yield self._seal()
+            return
+        draft.lines += text
+        draft.lines += b"\n"
+        draft.add_run(source, number, 1)
+        draft.mends.update(self._mends)

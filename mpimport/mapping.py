@@ -30,6 +30,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 Only names that hardly mean anything else: `name` may be a person's, `event_id` a kind of event, and
 `created_at` the day on which somebody signed up."""
 
+_ALL_ALIASES = frozenset().union(*ALIASES.values())
+
 SPECIAL = frozenset({"time", "distinct_id", "$insert_id", "$user_id", "$device_id", "ip"})
 """What `keep` never takes away: without it an event would not be one, or be another's."""
 
@@ -141,6 +143,8 @@ def lift(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill_by_alias(event: dict[str, Any], properties: dict[str, Any], rules: MapRules, mends: Counter[str]) -> None:
+    if _ALL_ALIASES.isdisjoint(properties) and _ALL_ALIASES.isdisjoint(event):
+        return
     for target, names in ALIASES.items():
         holder = event if target == "event" else properties
         value = holder.get(target)

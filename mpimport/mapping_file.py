@@ -6,9 +6,7 @@ error that says what was probably meant.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +36,13 @@ def read_mapping(path: str) -> dict[str, Any]:
     problems.extend(toml_options.find_problems(entries, KEYS))
     if problems:
         raise UsageProblem(*(f"--mapping {path}: {words}" for words in problems))
-    return entries
+    return toml_options.in_full(entries, KEYS)
 
 
 KEYS: dict[str, Check] = {
     "event-name": toml_options.text,
     **dict.fromkeys(FIELDS, toml_options.text),
-    "insert-id-from": toml_options.texts,
+    "insert-id-from": toml_options.fields,
     "time-format": toml_options.text,
     "timezone": toml_options.text,
     "rename": toml_options.table_of_texts,
@@ -96,15 +94,3 @@ def read_pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[s
 
 
 _PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}
-
-
-def json_or_text(text: str) -> Any:
-    """Read a value as JSON where it is some, else as text: `3` is a number, `three` a text, `"3"` a text.
-
-    What has no exact JSON form, such as 1e400, is text.
-    """
-    try:
-        json.dumps(json.loads(text), allow_nan=False)
-        return json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError, InvalidOperation):
-        return text

@@ -55,10 +55,13 @@ def normalise(
     mends: Counter[str] | None = None,
     shaping: Shaping = DEFAULT,
     found: list[Reason] | None = None,
+    *,
+    sound: bool = False,
 ) -> dict[str, Any]:
     """Bring a record into the API's shape, as far as it can be.
 
     Counts in `mends` what was changed, and adds to `found` what is wrong and cannot be seen in the event.
+    `sound`: no text in it is too long.
     """
     mends = Counter() if mends is None else mends
     found = [] if found is None else found
@@ -66,7 +69,7 @@ def normalise(
     properties = event.get("properties")
     if not isinstance(properties, dict):
         return event
-    if shaping.texts.is_default:
+    if shaping.texts.is_default and not sound:
         properties = event["properties"] = long_text.apply(properties, shaping.texts, mends)
     name = event.get("event")
     if isinstance(name, str) and len(name) > MAX_TEXT:

@@ -6,16 +6,15 @@ registries that they stand for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mpimport.completion import complete_file, complete_kind, complete_profile, complete_zone
 from mpimport.spelling import nearest
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     _Choice = click.Choice[str]
 else:
     _Choice = click.Choice  # takes no parameter before click 8.4
@@ -76,11 +75,11 @@ class _NearChoice(_Choice):
             raise
 
 
-def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Leave it to the shell to complete the name of a file."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415  needed while somebody types only
+class _Texts(click.types.StringParamType):
+    """A text that may be given several times; in a variable spaces part them, or line breaks where there are some."""
 
-    return [CompletionItem(incomplete, type="file")]
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [line.strip() for line in rv.splitlines() if line.strip()] if "\n" in rv else rv.split()
 
 
 def names_file(option: click.Option) -> bool:
@@ -93,7 +92,9 @@ def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:
     own = "MPIMPORT_" + names[0].lstrip("-").split("/")[0].upper().replace("-", "_")
     if isinstance(choice := settings.get("type"), click.Choice):
         settings["type"] = _NearChoice(choice.choices, case_sensitive=choice.case_sensitive)
-    if settings.get("metavar") in {"PATH", "FILE"} and names[0] not in INSIDE_A_DOCUMENT:
+    if settings.get("multiple"):
+        settings["type"] = _Texts()
+    if settings.get("metavar") in {"PATH", "FILE", "FILE.prom"} and names[0] not in INSIDE_A_DOCUMENT:
         settings["shell_complete"] = complete_file
     return click.option(*names, envvar=[own, also] if also else own, show_envvar=True, **settings)
 
@@ -133,7 +134,8 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--time-field", metavar="FIELD", help="The field that holds the time."),
     _option("--time-format", metavar="FORMAT",
             help="s, ms, us, ns, iso or a strptime format.  [default: all usual forms]"),
-    _option("--timezone", metavar="ZONE", help="Zone of times that name none, such as Europe/Berlin.  [default: UTC]"),
+    _option("--timezone", metavar="ZONE", shell_complete=complete_zone,
+            help="Zone of times that name none, such as Europe/Berlin.  [default: UTC]"),
     _option("--distinct-id-field", metavar="FIELD", help="The field that says who did it."),
     _option("--insert-id-field", metavar="FIELD", help="The field that holds the event's own id."),
     _option("--insert-id-from", metavar="A,B,...", help="Make the $insert_id from these fields."),
@@ -143,7 +145,7 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--keep", multiple=True, metavar="NAME", help="Leave out every property that is not named."),
     _option("--set", multiple=True, metavar="NAME=VALUE",
             help="Set a property in every event; the value is JSON or text."),
-    _option("--type", multiple=True, metavar="NAME=KIND",
+    _option("--type", multiple=True, metavar="NAME=KIND", shell_complete=complete_kind,
             help="Read a property or CSV column as string, number, boolean, time, json or list."),
     _option("--long-strings", type=click.Choice(["truncate", "reject", "drop", "keep"]),
             help="What to do with text over 255 characters.  [default: truncate]"),
@@ -197,7 +199,8 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--verbose", "-v", is_flag=True, help="Say more."),
     _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
             help="How lines are logged when there is no terminal."),
-    _option("--profile", metavar="NAME", help="Use what stands under [profile.NAME] in the configuration files."),
+    _option("--profile", metavar="NAME", shell_complete=complete_profile,
+            help="Use what stands under [profile.NAME] in the configuration files."),
     _option("--config", metavar="FILE",
             help="Read this configuration file instead of the usual; none: none.  [default: ./mpimport.toml and the "
             "user's]"),

@@ -6,10 +6,10 @@ recogniser leaves. A record that it does not take is given back, for `examine`. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_NESTED_BYTES
 from mpimport.mapping import ALIASES
 from mpimport.normalise import LOOKALIKES, insert_id_of
 from mpimport.records import RawRecord
-from mpimport.validate import Limits
+from mpimport.validate import SOUND_RULES, Limits, Rule
 
 ROOM = MAX_NESTED_BYTES + 128  # no event that is taken quickly is longer, with what is spliced in
 
@@ -42,7 +42,7 @@ class Quick:
 
     def swallow(
         self, records: Iterator[tuple[Any, int]], draft: Draft, room: int, limits: Limits, *, tidy: bool = False
-    ) -> tuple[int, RawRecord | None]:
+    ) -> tuple[int, Left | None]:
         """Append events that are right, at most `room`; stop at the first record that may not be.
 
         With each record comes the number of names in it, or more; 0 when none stands twice in an object. `tidy`:
@@ -61,26 +61,28 @@ class Quick:
             try:
                 event = decode_typed(record)
                 properties = event.properties
-                time = properties["time"]
-                distinct_id = properties["distinct_id"]
-                insert_id = properties.get("$insert_id")
+                outer = 2 if event.event is not None else 1
                 if (
-                    not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
-                    or time.__class__ is not int
-                    or distinct_id.__class__ is not str
-                    or distinct_id in _SUSPECT_IDS
-                    or insert_id in _SUSPECT_IDS
-                    or (not _is_insert_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
-                    or not (know(properties) or self._names.learn(properties))
+                    not (know(properties) or self._names.learn(properties))
                     or (len(record) > _SMALL and _may_outgrow(record))
-                    or (names and names - 2 != len(properties) and _repeats(record, names - 2, properties))
+                    or (names and names - outer != len(properties) and _repeats(record, names, outer, properties))
                 ):
-                    return taken, record
+                    return taken, Left(record)
             except _NOT_QUICK:
-                return taken, record
+                return taken, Left(record)
+            get = properties.get
+            time, distinct_id, insert_id = get("time"), get("distinct_id"), get("$insert_id")
+            if (
+                time.__class__ is not int
+                or not (oldest_ms <= time <= newest_ms or oldest_s <= time <= newest_s)
+                or not event.event
+                or distinct_id.__class__ is not str
+                or distinct_id in _SUSPECT_IDS
+                or (not _is_fine_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
+                or (add_ip and get("ip", 0) in _NO_IP)
+            ):
+                return taken, Left(record, SOUND_RULES)
             ip_is_missing = add_ip and "ip" not in properties
-            if add_ip and not ip_is_missing and properties["ip"] in _NO_IP:
-                return taken, record
             body = record.removesuffix(_ENDING)
             if body is not record and insert_id is not None and (tidy or b"\r" not in record):
                 lines += body
@@ -88,7 +90,7 @@ class Quick:
             else:
                 text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
                 if text is None:
-                    return taken, record
+                    return taken, Left(record, SOUND_RULES)
                 lines += text
                 if insert_id is None:
                     draft.mends["insert_id_made"] += 1
@@ -96,15 +98,26 @@ class Quick:
         return taken, None
 
 
+class Left(NamedTuple):
+    """A record that was not taken. `in_question`: as `examine` has it, so that it need not look at all of it again."""
+
+    record: RawRecord
+    in_question: Sequence[Rule] | None = None
+
+
 def _may_outgrow(record: bytes) -> bool:
     """Tell whether a list or object may be too large as `validate` measures it: 1e-6 as 0.000001, 4 bytes more."""
     return len(record) + 4 * (record.count(b"e") + record.count(b"E")) > MAX_NESTED_BYTES
 
 
-def _repeats(record: bytes, names: int, properties: dict[str, Any]) -> bool:
-    """Tell whether a name stands twice in an object, once the outermost ones did not account for all `names`."""
-    counted = count_names(properties)
-    return counted != names and counted != count_colons(record) - 2 and bool(find_duplicates(record))
+def _is_fine_id(insert_id: Any) -> bool:
+    return insert_id.__class__ is str and insert_id not in _SUSPECT_IDS and bool(_is_insert_id(insert_id))
+
+
+def _repeats(record: bytes, names: int, outer: int, properties: dict[str, Any]) -> bool:
+    """Tell whether a name stands twice in an object, given that the `outer` ones and those of properties are fewer."""
+    counted = outer + count_names(properties)
+    return counted != names and counted != count_colons(record) and bool(find_duplicates(record))
 
 
 def _spelt_out(event: Typed, record: bytes, ip_is_missing: bool, *, made: bool) -> bytes | None:

@@ -32,9 +32,10 @@ except ImportError:  # no C compiler was there when mpimport was installed
 else:
     IN_C = True
 
-Take = Callable[[bytes, int, bytearray, int], "tuple[int, int]"]
-"""(text, start, lines, room) -> (taken, end): appends to `lines` the events of lines of the text, at most `room`,
-from `start` up to the first line that is not surely right, which begins at `end`."""
+Take = Callable[[bytes, int, bytearray, int], "tuple[int, int, int]"]
+"""(text, start, lines, room) -> (taken, end, odd): appends to `lines` the events of lines of the text, at most `room`,
+from `start` up to the first line that is not surely right, which begins at `end`. `odd` is not 0 where the event there
+is one that the loop leaves as sound, too: bits, in the order of `validate.SOUND_RULES`, of those that it may break."""
 
 Recogniser = Callable[[Limits], Take]
 """Serves one thread."""

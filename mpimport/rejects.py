@@ -43,12 +43,8 @@ _MARK = b'"reasons"'
 
 def line_of(reject: Reject) -> bytes:
     """Write a reject as one line of the file, with its newline."""
-    envelope = _Envelope(
-        source=reject.source.encode(errors="replace").decode(),
-        line=reject.number,
-        by=reject.by,
-        reasons=[_Reason(r.code, _text(r.field), _text(r.message) or "") for r in reject.reasons],
-    )
+    reasons = [_Reason(reason.code, reason.field, reason.message) for reason in reject.reasons]
+    envelope = _Envelope(reject.source, reject.number, reject.by, reasons)
     if reject.event is not None:
         envelope.event = Raw(reject.event)
     elif reject.raw is not None:
@@ -56,11 +52,17 @@ def line_of(reject: Reject) -> bytes:
             envelope.raw = reject.raw.decode()
         except UnicodeDecodeError:
             envelope.raw_base64 = base64.b64encode(reject.raw).decode()
-    return _encode(envelope) + b"\n"
+    try:
+        return _encode(envelope) + b"\n"
+    except UnicodeEncodeError:  # half a character, from a name or a value: "?" takes its place
+        envelope.source = _encodable(envelope.source)
+        for reason in envelope.reasons:
+            reason.field, reason.message = reason.field and _encodable(reason.field), _encodable(reason.message)
+        return _encode(envelope) + b"\n"
 
 
-def _text(text: str | None) -> str | None:
-    return None if text is None else text.encode(errors="replace").decode()
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def unwrap(text: bytes) -> bytes | None:

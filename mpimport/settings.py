@@ -35,7 +35,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Everything the user gave to prove who sends; `kind` tells which of it is used."""
+    """Everything the user gave to prove who sends; `kind` tells which of it is used.
+
+    `unusable`: something was given as a secret that is none, which has been told.
+    """
 
     project_id: str | None = None
     username: str | None = None
@@ -43,6 +46,7 @@ class Credentials:
     api_secret: Secret | None = None
     token: Secret | None = None
     secret_file: str | None = None
+    unusable: bool = False
 
     @property
     def kind(self) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mpimport.endpoints import REGIONS
 from mpimport.errors import UsageProblem
 from mpimport.settings import BatchSettings, Credentials, SendSettings, Settings
 
@@ -30,6 +31,7 @@ def check(settings: Settings, endpoint: Endpoint) -> None:
         *_strict_problems(settings.send, endpoint),
         *_run_problems(settings),
         *(() if needs_none else credential_problems(settings.credentials)),
+        *(() if settings.run.sandbox else _project_problems(settings, endpoint)),
     ]
     if problems:
         raise UsageProblem(*problems)
@@ -105,22 +107,33 @@ def _run_problems(settings: Settings) -> Iterator[str]:
 def _credential_problems(given: Credentials) -> Iterator[str]:
     if given.kind is None:
         what = "--username NAME and its secret (MP_SECRET or --secret-file PATH), with --project-id ID"
-        yield f"no credentials: give {what}; or try --dry-run or --sandbox, which need none"
+        if not given.unusable:
+            yield f"no credentials: give {what}; or try --dry-run or --sandbox, which need none"
     elif given.kind == "service account":
         if not given.username:
             yield "the secret is a service account's: give --username NAME (or MP_USERNAME) with it"
-        if not given.secret and not given.secret_file:
+        if not (given.secret or given.secret_file or given.unusable):
             yield "the service account's secret is missing: set MP_SECRET, or give --secret-file PATH"
         if not given.project_id:
             yield "the project is missing: give --project-id ID (a service account may write to several)"
-    if given.project_id and not given.project_id.isdecimal():
-        digits = re.search(r"(?<![0-9])[0-9]{4,}(?![0-9])", given.project_id)
+
+
+def _project_problems(settings: Settings, endpoint: Endpoint) -> Iterator[str]:
+    """Check the project's number, also in a dry run; a stand-in of the API may take anything."""
+    project_id, url = settings.credentials.project_id, settings.send.url
+    if endpoint.token_in_events or not project_id or re.fullmatch("[0-9]+", project_id):
+        return
+    if url is None or url.startswith(tuple(REGIONS.values())):
+        digits = re.search(r"(?<![0-9])[0-9]{4,}(?![0-9])", project_id)
         meant = f" (is it {digits[0]}?)" if digits else ""
-        yield f"--project-id {given.project_id[:60]!r}: it is a number{meant}; see Project Settings, Overview"
+        shown = "" if re.fullmatch(r"[A-Za-z0-9]{32}", project_id) else f" {project_id[:60]!r}"  # that is a secret
+        yield f"--project-id{shown}: it is a number{meant}; see Project Settings, Overview"
 
 
 def _token_problems(given: Credentials) -> Iterator[str]:
     """Check the credentials for an endpoint that takes a token only; whatever else is given does no harm."""
+    if given.unusable:
+        return
     if not given.token:
         also = f"; --endpoint import is the one for a {given.kind}" if given.kind else ""
         yield f"no token: give the project's with --token TOKEN (or MP_TOKEN), this endpoint takes nothing else{also}"

@@ -54,7 +54,7 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             metrics=given["metrics"],
             options=found.as_text() if given["report"] else {},
         ),
-        credentials=gather(given, problems),
+        credentials=gather(given, problems, ignored=found.ignored, doubted=found.doubted),
     )
 
 

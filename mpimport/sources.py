@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeAlias
 
 from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
-from mpimport.file_words import word_unreadable
+from mpimport.file_words import word_elsewhere, word_unreadable
 from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
 from mpimport.standard_streams import make_blocking
@@ -166,6 +166,9 @@ def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[li
     notes: list[str] = []
     sources: list[Source] = []
     for argument in arguments:
+        if elsewhere := word_elsewhere(argument):
+            problems.append(elsewhere)
+            continue
         is_glob = glob.has_magic(argument) and not os.path.lexists(argument)
         for name in _match(argument, problems, notes) if is_glob else [argument]:
             source = _inspect(name, problems, encoding)

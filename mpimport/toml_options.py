@@ -6,9 +6,12 @@ quoted: somebody may have put a secret there.
 
 from __future__ import annotations
 
+import codecs
 import json
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MAX_BYTES = 1_000_000  # of a file; ours: a thousand options take less than a tenth
+_DESCRIPTORS = Path("/dev/fd")  # where a shell puts `<(command)`, whose other end is open already
 Check = Callable[[Any], str]
 """Says what is wrong with a value; empty: nothing."""
 
@@ -27,13 +32,27 @@ Check = Callable[[Any], str]
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file. UsageProblem: it is none, or cannot be read; where it is, the caller says."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(
-            f"cannot be read: {getattr(error, 'strerror', None) or error}; make it readable, as UTF-8"
-        ) from error
+        return tomllib.loads(_read_text(path))
+    except OSError as error:
+        raise UsageProblem(f"cannot be read: {error.strerror or error}; make it readable") from error
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "not UTF-8"
+        raise UsageProblem(f"is {kind} text at byte {error.start + 1}; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise UsageProblem(f"is no TOML: {error}; mend it there (text takes quotes)") from error
+
+
+def _read_text(path: Path) -> str:
+    """Read a file that is one: to open a pipe could wait for ever, and a device may have no end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and path.is_relative_to(_DESCRIPTORS)):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "no regular file"
+        raise UsageProblem(f"is {kind}; name a file, or remove it from there")
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UsageProblem(f"is larger than {MAX_BYTES:,} bytes; is it the right file?")
+    return content.decode("utf-8-sig")
 
 
 def with_dashes(found: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -61,7 +80,8 @@ def find_problems(entries: Mapping[str, Any], checks: Mapping[str, Check], liste
 
 def text(value: Any) -> str:
     """Check a text."""
-    return "" if isinstance(value, str) and value else "must be a text"
+    fits = isinstance(value, str) and value and "\0" not in value  # which no path can hold, and nothing else needs
+    return "" if fits else "must be a text"
 
 
 def flag(value: Any) -> str:
@@ -91,24 +111,57 @@ def two_numbers(value: Any) -> str:
 
 
 def texts(value: Any) -> str:
-    """Check a list of texts."""
-    fits = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-    return "" if fits else 'must be a list of texts, such as ["a", "b"]'
+    """Check a text, or a list of texts."""
+    values = value if isinstance(value, list) else [value]
+    fits = not any(map(text, values))
+    return "" if fits else 'must be a text or a list of texts, such as ["a", "b"]'
+
+
+def fields(value: Any) -> str:
+    """Check names of fields: a list, or a text with commas between them, as the command line has it."""
+    return texts(value)
+
+
+def in_full(entries: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    """Give checked entries with lists and tables where one text, or texts such as "a=b", stood for them."""
+    return {name: _in_full(value, checks[name]) for name, value in entries.items()}
+
+
+def _in_full(value: Any, check: Check) -> Any:
+    if isinstance(value, str) and check is fields:
+        return [field for field in value.split(",") if field]
+    if isinstance(value, str) and check in {texts, table_of_texts, table}:
+        value = [value]
+    if isinstance(value, list) and check in {table_of_texts, table}:
+        pairs = [item.partition("=") for item in value]
+        return {name: json_or_text(text) if check is table else text for name, _, text in pairs}
+    return value
+
+
+def _are_pairs(value: Any, *, may_be_empty: bool) -> bool:
+    if texts(value):
+        return False
+    pairs = [item.partition("=") for item in ([value] if isinstance(value, str) else value)]
+    return all(name and equals and (text or may_be_empty) for name, equals, text in pairs)
 
 
 def table_of_texts(value: Any) -> str:
-    """Check a table that holds nothing but texts."""
+    """Check a table that holds nothing but texts, or texts that stand for one."""
     fits = isinstance(value, dict) and all(isinstance(item, str) and item for item in value.values())
-    return "" if fits else 'must be a table of texts, such as { old = "new" }'
+    return "" if fits or _are_pairs(value, may_be_empty=False) else 'must be a table of texts, such as { old = "new" }'
 
 
 def table(value: Any) -> str:
-    """Check a table that could be JSON."""
+    """Check a table that could be JSON, or texts that stand for one."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         return "must be a table of values that JSON has"
-    return "" if isinstance(value, dict) else "must be a table, such as { name = 1 }"
+    return (
+        ""
+        if isinstance(value, dict) or _are_pairs(value, may_be_empty=True)
+        else "must be a table, such as { name = 1 }"
+    )
 
 
 def one_of(*choices: str) -> Check:
@@ -130,3 +183,15 @@ def overlay(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
         before = merged.get(name)
         merged[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     return merged
+
+
+def json_or_text(text: str) -> Any:
+    """Read a value as JSON where it is some, else as text: `3` is a number, `three` a text, `"3"` a text.
+
+    What has no exact JSON form, such as 1e400, is text.
+    """
+    try:
+        json.dumps(json.loads(text), allow_nan=False)
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError, InvalidOperation):
+        return text

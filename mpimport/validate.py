@@ -7,7 +7,7 @@ are right; a property test holds both to the same verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -53,13 +53,16 @@ class Limits:
 Rule = Callable[[Mapping[str, Any], Limits], Iterator[Reason]]
 
 
-def problems(event: object, limits: Limits) -> tuple[Reason, ...]:
+def problems(event: object, limits: Limits, rules: Sequence[Rule] | None = None) -> tuple[Reason, ...]:
     """Tell everything that is wrong with an event; nothing when it may be sent. Never raises."""
     if not isinstance(event, Mapping):
         kind = type(event).__name__
         hint = "; --format json reads an array of events" if kind == "list" else ""
         return (Reason("not_an_object", f"an event is a JSON object, this is {_KINDS.get(kind, kind)}{hint}"),)
-    return tuple(reason for rule in RULES for reason in rule(event, limits))
+    found: list[Reason] = []
+    for rule in RULES if rules is None else rules:
+        found += rule(event, limits)
+    return tuple(found)
 
 
 _KINDS = {
@@ -254,3 +257,6 @@ RULES: tuple[Rule, ...] = (
     _reserved,
     _values,
 )
+
+SOUND_RULES: tuple[Rule, ...] = (_event_name, _time, _distinct_id, _insert_id)
+"""What is left to look at in an event that was found sound (`accept`)."""

@@ -11,16 +11,19 @@ from io import BytesIO
 from itertools import chain, islice, repeat
 from typing import Protocol
 
-from mpimport.accept import with_names
+from mpimport.accept import count_colons, with_names
 from mpimport.batch import Draft
 from mpimport.edits import NO_EDITS, edits_of
 from mpimport.prepare import Prepared, Preparing
-from mpimport.quick import Quick
+from mpimport.quick import Left, Quick
 from mpimport.recognise import Loader, Take
 from mpimport.records import Block, RawRecord
-from mpimport.validate import Limits
+from mpimport.validate import SOUND_RULES, Limits
 
 _MOST_PATIENCE = 1024
+_IN_QUESTION = [
+    [rule for bit, rule in enumerate(SOUND_RULES) if odd >> bit & 1] for odd in range(2 << len(SOUND_RULES))
+]  # by what the recogniser finds odd; there is a bit more, for an `ip` that is taken out
 
 
 class Ways:
@@ -56,7 +59,7 @@ class Ways:
 class Way(Protocol):
     """A way through the records of one block."""
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Append events that are right, at most `room`; give how many, and the record behind them if it may not be.
 
         None is taken and no record given only where there is no room, or at the end of the block.
@@ -77,7 +80,7 @@ class ByRecord:
         self._limits = limits
         self._tidy = tidy
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         return self._quick.swallow(self._records, draft, room, self._limits, tidy=self._tidy)
 
@@ -97,19 +100,24 @@ class ByLine:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         start = self._records.tell()
-        taken, end = self._recognise(self._text, start, draft.lines, room)
+        taken, end, odd = self._recognise(self._text, start, draft.lines, room)
         self._records.seek(end)
         if taken == room or end == len(self._text):
             return taken, None
-        self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
-        chunk = BytesIO(b"".join(islice(self._records, self._patience)))
-        tidy = b"\r" not in chunk.getvalue()
-        more, record = self._quick.swallow(with_names(chunk), draft, room - taken, self._limits, tidy=tidy)
-        self._records.seek(end + chunk.tell())
-        return taken + more, record
+        if odd:
+            self._patience = 1
+            return taken, Left(self._records.readline(), _IN_QUESTION[odd])
+        lines = list(islice(self._records, 1 if taken else self._patience))
+        counted = zip(lines, map(count_colons, lines), strict=True)
+        more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
+        self._patience = 1 if left is not None else min(len(lines) * 2, _MOST_PATIENCE)
+        passed = more + (left is not None)
+        if passed < len(lines):
+            self._records.seek(end + sum(map(len, lines[:passed])))
+        return taken + more, left
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -129,16 +137,16 @@ class ByEdit:
         self._way: Way | None = None
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         while room:
             if self._way is not None:
-                taken, record = self._way.take(draft, room)
-                if taken or record is not None:
+                taken, left = self._way.take(draft, room)
+                if taken or left is not None:
                     self._records.seek(self._rest_begins + self._rest.tell())
-                    return taken, record
+                    return taken, left
                 self._way = None
-            taken, end = self._recognise(self._text, self._records.tell(), draft.lines, room)
+            taken, end, _ = self._recognise(self._text, self._records.tell(), draft.lines, room)
             self._records.seek(end)
             if taken < room and end < len(self._text):
                 self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
@@ -175,7 +183,7 @@ class ByPrepared:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, RawRecord | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
         """Do as `Way` says."""
         prepared, taken = self._prepared, 0
         while taken < room and self._at < len(prepared.records):
@@ -188,7 +196,7 @@ class ByPrepared:
             if stopped:
                 record = prepared.records[self._at - 1]
                 if not self._take_again(record, draft):
-                    return taken, record
+                    return taken, Left(record)
                 taken += 1
         return taken, None
 
@@ -205,7 +213,7 @@ class ByPrepared:
         taken = 0
         if self._recognise is not None:
             text = self._prepared.text
-            taken, end = self._recognise(text, self._lines.tell(), draft.lines, room)
+            taken, end, _ = self._recognise(text, self._lines.tell(), draft.lines, room)
             self._lines.seek(end)
             if taken == room or end == len(text):
                 return taken, False

@@ -54,7 +54,7 @@ def test_what_may_not_fit_is_left_to_the_slow_way(value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"event":"","properties":{}}', '{"event":null,"properties":{}}', '{"event":"a"}', '{"properties":{}}', "[]",
+    ['{"event":5,"properties":{}}', f'{{"event":"{"x" * 256}","properties":{{}}}}', '{"event":"a"}', "{}", "[]",
      '{"event":"a","properties":{},"x":1}', '{"event":"a","properties":{}}{}', '{"event":"a","properties":[]}'],
 )  # fmt: skip
 def test_the_event_itself_is_checked(text: str) -> None:

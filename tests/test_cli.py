@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def test_an_option_comes_before_its_variable(
     [
         (["--batch-size", "2001", "--dry-run"], "takes 1 to 2,000 events"),
         (["--nonsense"], "No such option"),
+        (["", "--dry-run"], "the name of a source is empty; is a variable of the shell not set?"),
         (["--region", "de"], "'de'"),
         (["--workers", "many"], "not a valid integer"),
         ([], "no credentials"),
@@ -119,6 +121,32 @@ def test_wrong_usage_exits_2_and_says_why(
 
     assert run(events, *arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--wrokers", "3"], "No such option"),
+        (["--workers", "many"], "'many' is not a valid integer"),
+        (["--secret", "hunter2"], "no option takes a secret's value"),
+        (["--token"], "requires an argument"),
+        (["--dry-run=yes"], "does not take a value"),
+    ],
+)
+def test_what_click_refuses_is_told_to_programs_too(
+    events: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert run(events, "--metrics", "m.prom", "--log-format", "json", *arguments) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert words in lines[0]["message"]
+    assert [line["exit_code"] for line in lines] == [2, 2]
+    assert "hunter2" not in str(lines)
+    assert 'mpimport_last_exit_code{import="m"} 2.0' in Path("m.prom").read_text()
+
+    Path("m.prom").unlink()
+    assert run(events, "--metrics", "m.prom", *arguments) == 2
+    assert capsys.readouterr().err.startswith(("Usage: mpimport", "Error: "))
+    assert 'mpimport_last_exit_code{import="m"} 2.0' in Path("m.prom").read_text()
 
 
 def test_all_problems_come_at_once(events: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,6 +15,8 @@ from running import good_event, write_ndjson
 
 from mpimport import cli, given
 from mpimport.given import Given, bring_together
+from mpimport.giving_way import GIVES_WAY, SECRETS
+from mpimport.settings_given import settings_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes and owners of this kind")
 
@@ -96,6 +99,105 @@ def test_every_kind_of_value_arrives_as_an_option_would_give_it(here: Path) -> N
     assert [found[name] for name in ("insert-id-from", "rename")] == [["x", "y"], {"old": "new"}]
 
 
+def test_one_text_stands_for_a_list_of_one_and_is_read_as_the_command_line_has_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        here,
+        "report = 'one.html'\ndrop = 'p q'\nkeep = 'k'\ndrop-long = 'l'\ninsert-id-from = 'a,b'\nrename = 'old=new'\n"
+        "set = ['n=1', 's=', 'e=a=b']\ntype = 'zip=string'",
+    )
+    found = values()
+    assert found["report"] == ("one.html",)
+    assert [found[name] for name in ("drop", "keep", "drop-long")] == [["p q"], ["k"], ["l"]]
+    assert [found[name] for name in ("insert-id-from", "rename")] == [["a", "b"], {"old": "new"}]
+    assert [found[name] for name in ("set", "type")] == [{"n": 1, "s": "", "e": "a=b"}, {"zip": "string"}]
+
+    here.rename("m.toml")
+    write(Path("m.toml"), "drop = 'p'\nset = 'n=1'")
+    found = values("--mapping", "m.toml")
+    assert (found["drop"], found["set"]) == (["p"], {"n": 1})
+
+    monkeypatch.setenv("MPIMPORT_REPORT", "one.html two.json")
+    monkeypatch.setenv("MPIMPORT_DROP", "Plan Name\nb\n")
+    monkeypatch.setenv("MPIMPORT_SET", "n=2")
+    found = values("--mapping", "m.toml")
+    assert found["report"] == ("one.html", "two.json")
+    assert (found["drop"], found["set"]) == (["Plan Name", "b"], {"n": 2})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("MPIMPORT_WORKERS", "99", "(--workers is from MPIMPORT_WORKERS)"),
+        ("MPIMPORT_WORKERS", "many", "'--workers' (from MPIMPORT_WORKERS): 'many' is not a valid integer"),
+        ("MP_REGION", "us1", "'--region' (from MP_REGION): 'us1' is not one of"),
+        ("MP_PROJECT_ID", "abc", "Project Settings, Overview (--project-id is from MP_PROJECT_ID)"),
+        ("MPIMPORT_MAX_REJECTED", "few", "(--max-rejected is from MPIMPORT_MAX_REJECTED)"),
+        ("MPIMPORT_TIMEZONE", "Mars", "(--timezone is from MPIMPORT_TIMEZONE)"),
+        ("MPIMPORT_RENAME", "old", "(--rename is from MPIMPORT_RENAME)"),
+        ("MPIMPORT_MAPPING", "gone.toml", "(--mapping is from MPIMPORT_MAPPING)"),
+    ],
+)
+def test_a_wrong_value_of_the_environment_is_told_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    assert run() == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_wrong_value_of_the_command_line_is_told_without_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--workers", "many") == 2
+    told = capsys.readouterr().err
+    assert "Invalid value for '--workers': 'many'" in told
+    assert "MPIMPORT" not in told
+
+
+@posix
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("pipe", "is a pipe; name a file, or remove it from there"),
+        ("folder", "is a folder; name a file"),
+        ("device", "is no regular file"),
+        ("large", "is larger than 1,000,000 bytes; is it the right file?"),
+        ("latin-1", "is not UTF-8 text at byte 6; save it as UTF-8"),
+        ("UTF-16", "is UTF-16 text at byte 1; save it as UTF-8"),
+        ("gone", "cannot be read: No such file or directory; make it readable"),
+    ],
+)
+@pytest.mark.parametrize("option", [None, "--config", "--mapping"])
+def test_what_is_no_configuration_is_told_at_once(here: Path, kind: str, words: str, option: str | None) -> None:
+    place = here if option is None else here.with_name("m.toml")
+    lay_out: dict[str, Callable[[], object]] = {
+        "pipe": lambda: os.mkfifo(place, 0o600),
+        "folder": lambda: place.mkdir(0o700),
+        "device": lambda: place.symlink_to("/dev/zero"),
+        "large": lambda: write(place, "#" * 1_000_001),
+        "latin-1": lambda: place.write_bytes(b"a = '\xe4'"),
+        "UTF-16": lambda: place.write_bytes("a = 1".encode("utf-16")),
+        "gone": lambda: place.symlink_to("nowhere"),
+    }
+    lay_out[kind]()
+    if kind == "device" and option is None:
+        words = "everybody may write to it"
+    _, problems = gather(*([] if option is None else [option, "m.toml"]))
+
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+@posix
+def test_a_configuration_may_come_from_a_command_as_shells_put_it_into_an_argument(here: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"workers = 3")
+    os.close(writer)
+    assert values("--config", f"/dev/fd/{reader}")["workers"] == 3
+    os.close(reader)
+
+
 def test_a_mapping_file_comes_right_after_the_place_that_names_it(here: Path, user: Path) -> None:
     write(user.parent / "m.toml", "timezone = 'Asia/Tokyo'\nset = {a = 'mapping', b = 'mapping'}")
     write(user, "timezone = 'Europe/Oslo'\nmapping = 'm.toml'\nset = {a = 'user'}")
@@ -131,13 +233,18 @@ def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(use
         ("config = 'x'", (), "unknown key 'config'"),
         ("workers = '4'", (), "workers: must be a whole number"),
         ("workers = true", (), "workers: must be a whole number"),
+        ('secret-file = "a\\u0000b"', (), "secret-file: must be a text"),
         ("timeout = 'x'", (), "timeout: must be a number"),
         ("backoff-jitter = 1", (), "backoff-jitter: must be a list of two numbers"),
         ("project-id = 1.5", (), "project-id: must be a text or a whole number"),
         ("dry-run = 'yes'", (), "dry-run: must be true or false"),
         ("region = 'us1'", (), "region: must be one of us, eu, in; did you mean 'us'?"),
         ("format = 'jsonl'", (), "did you mean 'ndjson'?"),
-        ("drop = 'x'", (), "drop: must be a list of texts"),
+        ("drop = 1", (), "drop: must be a text or a list of texts"),
+        ("drop = ['x', '']", (), "drop: must be a text or a list of texts"),
+        ("rename = 'old'", (), "rename: must be a table of texts"),
+        ("rename = ['old=']", (), "rename: must be a table of texts"),
+        ("set = '=x'", (), "set: must be a table, such as"),
         ("no_gzip = true\nno-gzip = true", (), "no-gzip: stands there twice"),
         ("[prod]\nworkers = 1", (), "unknown table [prod]; a profile is written [profile.prod]"),
         ("[profiles.prod]\nworkers = 1", (), "did you mean 'profile'?"),
@@ -212,9 +319,107 @@ def test_what_excludes_an_option_of_the_command_line_gives_way(here: Path, monke
 
 def test_every_name_that_gives_way_is_an_option() -> None:
     names = {given.option_name(it) for it in cli.command.params if isinstance(it, click.Option)}
-    rivals = {name for row in given.GIVES_WAY.values() for name in row if not name.startswith("MP_")}
+    rivals = {name for row in GIVES_WAY.values() for name in row}
 
-    assert {*given.GIVES_WAY, *rivals} <= names
+    assert {*GIVES_WAY, *rivals} <= names | SECRETS.keys()
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+@pytest.mark.parametrize(
+    ("set_there", "arguments", "parameter", "told"),
+    [
+        ({"metrics": "m.prom"}, ["--dry-run"], "metrics", "--metrics of {} gives way to --dry-run"),
+        ({"audit": "a.json"}, ["--sandbox"], "audit", "--audit of {} is left out: this is no dry run"),
+        ({"sandbox": "true"}, ["--dry-run"], "sandbox", "--sandbox of {} gives way to --dry-run"),
+        ({"url": "http://x.example"}, ["--sandbox"], "url", "--url of {} gives way to --sandbox"),
+        ({"token": "t"}, ["--token-file", "f"], "token", "--token of {} gives way to --token-file"),
+        ({"username": "u"}, ["--token", "t"], "username", "--username of {} gives way to --token"),
+        ({"quiet": "true"}, ["-v"], "quiet", "--quiet of {} gives way to --verbose"),
+        ({"event-field": "f"}, ["--event-name", "n"], "event-field", "--event-field of {} gives way to --event-name"),
+        ({"batch-size": "2000"}, ["--endpoint", "track"], "batch_size", "--batch-size of {} gives way to --endpoint "),
+        ({"no-strict": "true"}, ["--endpoint", "track"], "no_strict", "--no-strict of {} gives way to --endpoint "),
+        ({"gzip-level": "6"}, ["--endpoint", "track"], "gzip_level", "--gzip-level of {} gives way to --endpoint "),
+        ({"content-type": "form"}, ["--endpoint", "import"], "content_type", "--content-type of {} gives way to "),
+    ],
+)
+def test_what_is_only_set_gives_way_to_what_is_asked_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch, place: str, set_there: dict[str, str], arguments: list[str],
+    parameter: str, told: str,
+) -> None:  # fmt: skip
+    ((name, value),) = set_there.items()
+    origin = "mpimport.toml" if place == "file" else f"MPIMPORT_{name.upper().replace('-', '_')}"
+    if place == "file":
+        write(here, f"{name} = {value if value == 'true' or value.isdecimal() else repr(value)}")
+    else:
+        monkeypatch.setenv(origin, value)
+    found, problems = gather(*arguments)
+
+    assert problems == []
+    assert not {**found.values, **found.mapping}.get(parameter)
+    assert any(line.startswith(told.format(origin)) for line in found.told())
+
+
+def test_a_clash_on_the_command_line_stays_an_error_and_metrics_send_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--metrics", "m.prom") == 2
+    monkeypatch.setenv("MPIMPORT_DRY_RUN", "1")
+    write(here, "metrics = 'm.prom'")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson"])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--metrics", "m.prom"])
+    assert end.value.code == 2
+    assert "(--dry-run is from MPIMPORT_DRY_RUN)" in capsys.readouterr().err
+    assert not Path("m.prom").exists()
+
+
+def test_a_stand_in_named_by_the_environment_stays_whatever_region_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MP_URL", "http://127.0.0.1:8080")
+    assert values("--region", "eu")["url"] == "http://127.0.0.1:8080"
+    monkeypatch.setenv("MP_URL", "https://api.mixpanel.com")
+    assert values("--region", "eu")["url"] is None
+
+
+def test_a_secret_of_the_environment_gives_way_to_credentials_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MP_SECRET", "s")
+    monkeypatch.setenv("MP_API_SECRET", "a")
+    found, _ = gather("--token", "t")
+    assert settings_of(found, []).credentials.kind == "project token"
+    assert settings_of(gather()[0], []).credentials.secret
+
+
+@pytest.mark.parametrize(
+    ("variable", "code", "words"),
+    [
+        ("MPIMPORT_DRYRUN", 2, "; did you mean MPIMPORT_DRY_RUN?"),
+        ("mpimport_dry_run", 2, "did you mean MPIMPORT_DRY_RUN?"),
+        ("MPIMPORT_NO_PROGRESS", 2, "did you mean MPIMPORT_PROGRESS?"),
+        ("MPIMPORT_SECRET", 2, "; set MP_SECRET for a secret"),
+        ("MPIMPORT_API_SECRET", 2, "; set MP_API_SECRET for a secret"),
+        ("MPIMPORT_DATA_FOLDER", 0, "; mpimport --help shows those that are"),
+        ("MPIMPORT_SERVICE_HOST", 0, ""),
+        ("MPIMPORT_SANDBOX_PORT_8080_TCP_ADDR", 0, ""),
+        ("MPIMPORT_PORT", 0, ""),
+        ("_MPIMPORT_COMPLETED", 0, ""),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no small letters in names of variables")
+def test_a_variable_that_no_option_is_read_from_is_told_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, code: int, words: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2")
+
+    assert run() == code
+    told = capsys.readouterr().err
+    assert (f"{variable}: no option is read from this variable" in told) is bool(words)
+    assert words in told
+    assert "hunter2" not in told
 
 
 def test_verbose_tells_where_each_value_is_from_and_no_token(

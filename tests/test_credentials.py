@@ -15,6 +15,7 @@ import pytest
 from running import command, environment, good_event, mpimport, ndjson, write_ndjson
 from scripted_server import ScriptedServer
 
+from mpimport import cli
 from mpimport.credentials import MAX_SECRET_BYTES, gather
 
 SECRET = "s3crét-of-the-test"
@@ -89,12 +90,76 @@ def test_a_file_that_holds_something_else_is_told(
     assert getattr(credentials, option.removesuffix("_file")) is None
 
 
-def test_a_variable_with_two_lines_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MP_SECRET", f"{SECRET}\nmore")
-    credentials, problems = gathered()
+@pytest.mark.parametrize("place", ["variable", "file"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{SECRET}\nmore", "it holds 2 lines"),
+        (f"'{SECRET}'", "the secret stands in quotes"),
+        (f"secret {SECRET}", "a space stands in it"),
+        (f"me:{SECRET}", "it holds a colon; is it a user's name and the secret"),
+        (f"x.1a2b.mp-service-account:{SECRET}", "it holds a colon"),
+        (f"{SECRET}:", "it holds a colon"),
+    ],
+)
+def test_more_than_a_secret_is_told_once_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, text: str,
+    words: str,
+) -> None:  # fmt: skip
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    monkeypatch.chdir(tmp_path)
+    Path("secret").write_text(f"\ufeff{text}\n", encoding="utf-8")
+    Path("secret").chmod(0o600)
+    if place == "variable":
+        monkeypatch.setenv("MP_SECRET", f"\ufeff{text}\n")
+    options = ["--secret-file", "secret"] if place == "file" else []
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--username", "me", "--project-id", "1", *options])
 
-    assert problems == ["MP_SECRET: it holds 2 lines; it must hold the secret and nothing else"]
-    assert credentials.secret is None
+    where = "--secret-file secret" if place == "file" else "MP_SECRET"
+    told = capsys.readouterr().err
+    assert end.value.code == 2
+    first, *others = told.splitlines()
+    assert first.startswith(f"mpimport: {where}: {words}")
+    assert others == ["Nothing was sent."]
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("text", [f"{SECRET}\n", f"\ufeff {SECRET}\r\n", "with:colon"])
+def test_what_a_variable_has_around_a_secret_does_not_matter(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MP_SECRET", text)
+    credentials, problems = gathered(username="me")
+
+    assert problems == []
+    assert credentials.secret.reveal() == text.strip("\ufeff \r\n")
+
+
+@pytest.mark.parametrize("place", ["mpimport.toml", "config.toml", "environment", "command line"])
+@pytest.mark.parametrize("option", ["secret-file", "token-file", "api-secret-file"])
+@pytest.mark.parametrize("secret", ["hunter2", "hunter2/hunter2+hunter2==", "hunter2" * 100])
+def test_a_secret_in_the_place_of_its_file_is_not_shown(
+    tmp_path: Path, own_user_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    place: str, option: str, secret: str,
+) -> None:  # fmt: skip
+    from mpimport.config_file import user_file
+
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    monkeypatch.chdir(tmp_path)
+    if place.endswith("toml"):
+        file = Path(place) if place == "mpimport.toml" else user_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'{option} = "{secret}"')
+        file.chmod(0o600)
+    elif place == "environment":
+        monkeypatch.setenv(f"MPIMPORT_{option.upper().replace('-', '_')}", secret)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "-v", *([f"--{option}", secret] if place == "command line" else [])])
+
+    told = capsys.readouterr().err
+    assert end.value.code == 2
+    assert f"--{option}: takes the path of a file, and no file has that name" in told
+    assert "hunter2" not in told
+    assert len(told.splitlines()) == 2
 
 
 # A terminal.

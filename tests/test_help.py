@@ -14,7 +14,9 @@ import pytest
 from mpimport import cli, manual
 from mpimport.options import GROUPS
 from mpimport.spelling import SYNONYMS, nearest
+from mpimport.value_types import KINDS
 
+FILES = {"mpimport": "[profile.prod]\n[profile.staging]\n[profile.'$(reboot)']", "other": "[profile.else]"}
 OPTIONS = [it for it in cli.command.params if isinstance(it, click.Option)]
 PAGE = Path(manual.__file__).with_name("mpimport.1")
 
@@ -82,17 +84,47 @@ def test_a_synonym_is_one_for_something_that_there_is() -> None:
         ("mpimport a.csv b", 2, ["file,b"]),
         ("mpimport --secret-file s", 2, ["file,s"]),
         ("mpimport --json-path s", 2, []),
+        ("mpimport --profile ", 2, ["plain,prod", "plain,staging"]),
+        ("mpimport --profile s", 2, ["plain,staging"]),
+        ("mpimport --config other.toml --profile ", 4, ["plain,else"]),
+        ("mpimport --config gone.toml --profile ", 4, []),
+        ("mpimport --type zip=", 2, [f"plain,zip={kind}" for kind in KINDS]),
+        ("mpimport --type zip=st", 2, ["plain,zip=string"]),
+        ("mpimport --type zip = st", 4, ["plain,string"]),  # as bash cuts words
+        ("mpimport --type zip =", 3, [f"plain,{kind}" for kind in KINDS]),
+        ("mpimport --region = e", 3, ["plain,eu"]),
+        ("mpimport --type zip = string --region e", 6, ["plain,eu"]),
+        ("mpimport --type zi", 2, []),
+        ("mpimport --timezone Europe/Berl", 2, ["plain,Europe/Berlin"]),
+        ("mpimport --timezone europe/berl", 2, ["plain,Europe/Berlin"]),
     ],
 )
 def test_options_values_and_files_are_completed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, position: int, wanted: list[str]
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, position: int,
+    wanted: list[str],
+) -> None:  # fmt: skip
     monkeypatch.setenv("_MPIMPORT_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        Path(f"{name}.toml").write_text(text)
+        Path(f"{name}.toml").chmod(0o600)
     monkeypatch.setenv("COMP_CWORD", str(position))
 
     assert run() == 0
     assert capsys.readouterr().out.split() == wanted
+
+
+@pytest.mark.parametrize(("shell", "at"), [("zsh", "1"), ("fish", "--region=e")])
+def test_what_stands_behind_an_option_does_not_replace_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str, at: str
+) -> None:
+    monkeypatch.setenv("_MPIMPORT_COMPLETE", f"{shell}_complete")
+    monkeypatch.setenv("COMP_WORDS", "mpimport --region=e")
+    monkeypatch.setenv("COMP_CWORD", at)
+
+    assert run() == 0
+    assert "--region=eu" in capsys.readouterr().out.replace(",", "\n").split()
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

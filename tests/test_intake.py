@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import LIMITS, NOW, anything, event_texts, exact, feed
 
-from mpimport.accept import names_by_line
+from mpimport.accept import names_by_line, with_names
 from mpimport.batch import Draft, number_of
 from mpimport.endpoints import ENDPOINTS
 from mpimport.examine import examine
@@ -28,6 +28,7 @@ from mpimport.records import Block, Reason, Unreadable
 from mpimport.rejects import line_of, unwrap
 from mpimport.validate import Limits, problems
 
+LIMITS_WITHOUT_IP = Limits(newest_s=LIMITS.newest_s)
 GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}'
 
 
@@ -61,6 +62,24 @@ def test_the_quick_loop_and_the_slow_way_agree(text: bytes, ending: bytes) -> No
     assert quick.count(b"\n") == 1
     assert b"\r" not in quick
     assert exact(quick) == exact(slow)
+    assert mends == slow_mends
+
+
+@settings(deadline=None, max_examples=400)
+@given(event_texts, st.sampled_from((b"\n", b"\r\n", b"", b" \n")), st.sampled_from((LIMITS, LIMITS_WITHOUT_IP)))
+@example(b'{"properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}', b"\n", LIMITS)
+@example(b'{"event":"","properties":{"time":"soon","distinct_id":1e400,"$insert_id":0.10,"n":1.10}}', b"\n", LIMITS)
+@example(b'{"event":"a","properties":{"ts":"1700000000","ip":"","n":1.10}}', b"\n", LIMITS)
+@example(b'{"event":null,"properties":{"eventName":["a"],"userId":{},"messageId":1e300,"time":-5.50}}', b"\n", LIMITS)
+def test_what_is_known_to_be_sound_gets_the_same_verdict(text: bytes, ending: bytes, limits: Limits) -> None:
+    draft = Draft(2, 10_000_000)
+    _, left = Quick().swallow(with_names(BytesIO(text + ending)), draft, 1, limits)
+    if left is None or left.in_question is None:
+        return
+    mends: Counter[str] = Counter()
+    slow_mends: Counter[str] = Counter()
+
+    assert examine(left.record, limits, mends, in_question=left.in_question) == examine(left.record, limits, slow_mends)
     assert mends == slow_mends
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from mpimport.cli import command
 from mpimport.errors import UsageProblem
-from mpimport.mapping_file import KEYS, json_or_text, map_settings, read_mapping
+from mpimport.mapping_file import KEYS, map_settings, read_mapping
 from mpimport.settings import MapSettings
-from mpimport.toml_options import overlay
+from mpimport.toml_options import json_or_text, overlay
 
 WHOLE = """
 event-field = "kind"
@@ -72,7 +72,7 @@ def test_nothing_given_is_the_default() -> None:
         ("time-feild = 'ts'", "did you mean 'time-field'"),
         ("nonsense = 1", "known are event-name"),
         ("event-name = 3", "event-name: must be a text"),
-        ("drop = 'a'", "drop: must be a list of texts"),
+        ("drop = 1", "drop: must be a text or a list of texts"),
         ("rename = ['a']", "rename: must be a table of texts"),
         ("[set]\na = 2024-05-01", "set: must be a table of values that JSON has"),
         ("set = 3", "set: must be a table"),

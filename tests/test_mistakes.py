@@ -60,6 +60,17 @@ MISTAKES = {
     "a typo": Mistake("evnts.ndjson --dry-run", 2, ["evnts.ndjson: no such file", "did you mean events.ndjson?"]),
     "a command": Mistake("import events.ndjson --dry-run", 2, ["import: no such file", "no commands"]),
     "a project as a file": Mistake("events.ndjson 12345 --dry-run", 2, ["--project-id 12345"]),
+    "a web address": Mistake("https://x.example/e.ndjson --dry-run", 2, ["curl -fsS https://x.example/e.ndjson |"]),
+    "a signed address": Mistake(f"https://me:{HEX}@x.example/*.json?sig={HEX} --dry-run", 2, ["curl -fsS URL | mpimp"]),
+    "a bucket": Mistake("s3://days/e.ndjson --dry-run", 2, ["aws s3 cp s3://days/e.ndjson - | mpimport -"]),
+    "another bucket": Mistake("gs://days/*.ndjson --dry-run", 2, ["gsutil cat 'gs://days/*.ndjson' | mpimport -"]),
+    "another store": Mistake("hdfs://days/e.ndjson --dry-run", 2, ["COMMAND | mpimport -"]),
+    "a file's address": Mistake("file:///e.ndjson --dry-run", 2, ["name /e.ndjson"]),
+    "a project's name": Mistake(
+        "events.ndjson --dry-run --project-id staging", 2, ["--project-id 'staging'", "number; see Project Settings"]
+    ),
+    "a project's token": Mistake(f"events.ndjson --dry-run --project-id {HEX}", 2, ["--project-id: it is a number"]),
+    "a project of a stand-in": Mistake("events.ndjson --json --sandbox --project-id staging", 0, ["into the sandbox"]),
     "a folder": Mistake("day --dry-run", 2, ["day: is a directory", "'day/*.csv'"], {"day/events.csv": HEADER}),
     "semicolons": dry("e.csv", (HEADER + ROWS).replace(",", ";"), 2, "e.csv", "--delimiter ';'"),
     "tabs": dry("e.csv", (HEADER + ROWS).replace(",", "\t"), 2, "e.csv", "--format tsv"),
