@@ -125,9 +125,18 @@ def _digest(content: object) -> str:
     return hashlib.sha256(_encode_sorted(content)).hexdigest()[:MAX_INSERT_ID]
 
 
+def _with_floats(value: Any) -> Any:
+    """Give a value as a plain reading of its text would: 0.00E2 is 0.0, while `Decimal` writes it as 0."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {name: _with_floats(inner) for name, inner in value.items()}
+    return list(map(_with_floats, value)) if isinstance(value, list) else value
+
+
 def _make_insert_id(event: dict[str, Any], properties: dict[str, Any], mends: Counter[str]) -> None:
     try:
-        plain = _decode(_encode_sorted([event.get("event"), properties]))
+        plain = _decode(_encode_sorted(_with_floats([event.get("event"), properties])))
     except _UNENCODABLE:
         return  # what has no JSON form is not sent: `validate` says so
     properties["$insert_id"] = insert_id_of(plain[0], plain[1])

@@ -90,7 +90,7 @@ CASES: dict[str, tuple[str, Callable[[], bytes], int, int | None, int, str]] = {
     "deep lists": ("e.ndjson", lambda: FLAT % (b"[" * 100_000 + b"]" * 100_000) + LINES[0], 1, 1, 1, "too_deep"),
     "deep objects": ("e.json", lambda: b'[{"a":' * 50_000 + b"1" + b"}]" * 50_000, 1, 0, 1, "too_deep"),
     "10,000 digits": ("e.ndjson", lambda: FLAT % (b"9" * 10_000) + LINES[0], 1, 1, 1, "number_out_of_range"),
-    "10,000 digits of a fraction": ("e.ndjson", lambda: FLAT % (b"0." + b"9" * 10_000), 0, 1, 0, "all 1"),
+    "10,000 digits of a fraction": ("e.ndjson", lambda: FLAT % (b"0." + b"9" * 10_000), 0, 1, 0, "the one"),
     "10,000 digits of an exponent": (
         "e.ndjson",
         lambda: FLAT % (b"1e" + b"9" * 10_000) + LINES[0],
@@ -173,7 +173,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
     "millions of lists": ("e.ndjson", lambda path: path.write_bytes(_LISTS), 1, "500,000 values"),
     "millions of names": ("e.json", lambda path: path.write_bytes(b'[{"a":1},{' + _PAIRS + b"}]"), 1, "500,000 values"),
     "millions of columns": ("e.csv", lambda path: path.write_bytes(_PAIRS + b"\n1\n"), 2, "does not end within 1 MiB"),
-    "commas in a long text": ("e.ndjson", lambda path: path.write_bytes(_COMMAS), 0, "all 1"),
+    "commas in a long text": ("e.ndjson", lambda path: path.write_bytes(_COMMAS), 0, "the one"),
 }
 MAX_PEAK_MIB = 200
 

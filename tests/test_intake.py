@@ -50,6 +50,8 @@ def listed(items: Iterable[str]) -> str:
 
 @settings(deadline=None, max_examples=400)
 @given(event_texts, st.sampled_from((b"\n", b"\r\n", b"", b" \n", b"\t")))
+@example(b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","a":0.00E2,"b":[1.00e2,{"c":1.5e1}]}}', b"")
+@example(b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","a":1e23,"b":123456789012345678901.5}}', b"")
 def test_the_quick_loop_and_the_slow_way_agree(text: bytes, ending: bytes) -> None:
     quick, mends = swallow(text + ending)
     if quick is None:

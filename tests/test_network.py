@@ -270,7 +270,7 @@ def test_a_proxy_that_is_spoken_to_by_tls(tls: Tls, run: Callable[..., Ended]) -
 
 
 def test_a_proxy_that_is_down_may_come_up_again(run: Callable[..., Ended]) -> None:
-    ended = run("--url", f"https://{NAME}", "--proxy", f"http://127.0.0.1:{free_port()}", "--give-up-after", "0.05")
+    ended = run("--url", f"https://{NAME}", "--proxy", f"http://127.0.0.1:{free_port()}", "--give-up-after", "0.5")
 
     assert ended.code == 5, ended.err
     assert ended.summary["retries"] > 0
