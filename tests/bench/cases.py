@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,18 @@ def import_ten(place: Place) -> Run:
     return Ours("clean")(Place(place.folder, place.quick, place.slow, 10))
 
 
+def import_halves(place: Place) -> Run:
+    """Import half of the events in each of two processes: CPU and memory of both, and the time until both end."""
+    half = place.count // 2
+    path, url = data_file(place.folder / "data", "clean", half), place.quick
+    command = [sys.executable, "-m", "mpimport", str(path), "--url", url, "-q", "--no-checkpoint", *_UNPACED]
+    before = arrived(url)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: measure(command, cwd=_ROOT), range(2))
+    _require("halves", arrived(url) - before, 2 * half)
+    return Run(one.cpu_s + other.cpu_s, max(one.wall_s, other.wall_s), one.peak_mb + other.peak_mb)
+
+
 def run_other(
     make: Callable[[Path, str], list[str]], place: Place, *, environment: Mapping[str, str] | None = None
 ) -> Run:
@@ -123,6 +136,7 @@ def our_cases() -> list[Case]:
         Case("help", partial(_python, ("-m", "mpimport", "--help"))),
         Case("ten", import_ten),
         *([Case("one core", Ours("clean", one_core=True))] if count_cores() > 1 else []),
+        Case("halves", import_halves),
         Case("far", Ours("clean", ("--workers", "16"), far=True), rounds=3),
         Case("small", Ours("clean", ("--workers", "16"), repeated=1), rounds=3),
         Case("large", Ours("clean", ("--workers", "16"), repeated=LARGE), rounds=1),

@@ -64,6 +64,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure("large", f"peak memory with {LARGE} times the data", *_peak("large", "small"), "<=", 1.05),
     Figure("far", f"server {LATENCY_S * 1000:.0f} ms away: of what is possible", ("clean", "far"), _far, ">=", 0.9),
     Figure("two cores", "NDJSON: wall time on one core to that on all", *_wall("one core", "clean"), ">=", 1.6),
+    Figure(
+        "two processes", "NDJSON: wall time of one process to two of half each", *_wall("clean", "halves"), ">=", 1.6
+    ),
     Figure("help", "mpimport --help: CPU to python -c pass", *_cpu("help", "nothing"), "<=", 4),
     Figure("ten", "ten events: CPU to python -c pass", *_cpu("ten", "nothing"), "<=", 12),
     Figure(
