@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from mpimport.fingerprint import Fingerprint
 from mpimport.mark import Ranges
-from mpimport.private_files import NEW, write_whole
+from mpimport.private_files import NEW, find_meddler, write_whole
 
 VERSION = 1
 _MARK = b'{"mpimport_checkpoint":'  # how each of our files begins, of whatever version
@@ -29,7 +29,8 @@ class SourceState(Struct, frozen=True):
 
     `ended`: the bytes it had when it was read to its end, and the number after its last record; None before that.
     `columns`: the kinds of a table's columns that are not just text, as decided from the first rows that there were.
-    `open_end`: the bytes up to its end, and the first record there that may go on in what is added to the file.
+    `open_end`: the bytes up to its end, and the first record there that may go on in what is added to the file;
+    `open_rejected`: how many rejects from there on are settled, `open_rejects`: the first of them, by their digests.
     """
 
     path: str
@@ -39,6 +40,8 @@ class SourceState(Struct, frozen=True):
     ended: tuple[int, int] | None = None
     columns: Mapping[str, str] | None = None
     open_end: tuple[int, int] | None = None
+    open_rejected: int = 0
+    open_rejects: tuple[str, ...] = ()
 
 
 class RejectedFile(Struct, frozen=True):
@@ -52,7 +55,9 @@ class State(Struct, frozen=True):
     """All that the next run has to know. `imported` and `rejected` are of settled batches only.
 
     `account` tells projects apart whose number is not known; it is a digest. `rejects`: the rejected-events
-    files by their absolute path. `orderly`: the run ended by itself, so nothing stands in them that is not settled.
+    files by their absolute path. `reopened`: rejects that stand there, by their digests, of records that were settled
+    and are read again, for their source has grown. `orderly`: the run ended by itself, so nothing else stands there
+    that is not settled.
     """
 
     destination: str
@@ -62,6 +67,7 @@ class State(Struct, frozen=True):
     imported: int = 0
     rejected: int = 0
     rejects: dict[str, RejectedFile] = {}
+    reopened: tuple[str, ...] = ()
     orderly: bool = False
 
 
@@ -124,6 +130,8 @@ def _is_ours(path: Path) -> bool:
 def load(path: Path) -> State | None:
     """Read a checkpoint; None when there is none yet. Raises Unusable."""
     try:
+        if meddler := find_meddler(path):
+            raise Unusable(f"cannot be trusted: {meddler}", ours=False)
         data = path.read_bytes()
     except FileNotFoundError:
         return None

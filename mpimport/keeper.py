@@ -24,6 +24,7 @@ from mpimport.records import Reject, Span
 from mpimport.rejects import digest_of, line_of
 
 PERIOD_S = 1.0
+_MOST_OPEN = 1000  # rejects of one source that are kept one by one; it has so many behind a quote that is not closed
 _SHARE = 20  # of the time at most one part in so many goes into writing, however slow the disk is
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Keeper:
     """Keeps the state of a run at `path`, from its very beginning: another run that begins now has to meet it.
 
     `recorded`: the lines of rejects, by digest, that stand in their file already, though their batch is not settled:
-    a run was killed between the two, or their source has grown. They are not written a second time. The file itself
+    a run was killed between the two. They, and those that are reopened, are not written a second time. The file itself
     is never cut back, for somebody else may have added to it. `written_as`: what rejects are written with where that
     is not the name of their source.
     """
@@ -62,6 +63,10 @@ class Keeper:
         self._open_ends = [source.open_end for source in state.sources]
         self._followed = [source.settled[-1].next if source.settled else 1 for source in state.sources]
         self._recorded = Counter(recorded)
+        self._reopened = Counter(map(bytes.fromhex, state.reopened))
+        self._open_rejected = [source.open_rejected for source in state.sources]
+        self._open_rejects = [list(source.open_rejects) for source in state.sources]
+        self._index = {source.name: number for number, source in enumerate(state.sources)}
         self._written_as = written_as or {}
         self._files = dict(state.rejects)
         self._written: dict[str, Path] = {}  # files that got lines since the last save
@@ -80,7 +85,7 @@ class Keeper:
 
     def take_unrecorded(self, rejects: Sequence[Reject]) -> Sequence[Reject]:
         """Give the rejects that do not stand in their file yet; those that do are asked for once."""
-        return [reject for reject in rejects if not self._take(reject)] if self._recorded else rejects
+        return [one for one in rejects if not self._take(one)] if self._recorded or self._reopened else rejects
 
     def line_of(self, reject: Reject) -> bytes:
         """Write a reject as its line of the file."""
@@ -89,13 +94,22 @@ class Keeper:
 
     def _take(self, reject: Reject) -> bool:
         digest = digest_of(self.line_of(reject))
-        found = self._recorded[digest] > 0
-        if found:
-            self._recorded -= Counter((digest,))
-        return found
+        for known in (self._recorded, self._reopened):
+            if known[digest] > 0:
+                known.subtract((digest,))
+                return True
+        return False
 
-    def settled(self, spans: Iterable[Span], imported: int, rejected: Mapping[Path, int]) -> None:
-        """Take down that everything of a batch is stored or stands in a rejected-events file."""
+    def settled(
+        self, spans: Iterable[Span], imported: int, rejected: Mapping[Path, int], rejects: Sequence[Reject] = ()
+    ) -> None:
+        """Take down that everything of a batch is stored or stands in a rejected-events file.
+
+        `rejected` counts the `rejects` by file; of those at an end that may go on, it is kept which they are.
+        """
+        if any(self._open_ends):
+            for reject in rejects:
+                self._keep_if_open(reject)
         for span in spans:
             new = Range(span.first, span.next, span.offset)
             self._settled[span.source] = add(self._settled[span.source], new)
@@ -111,6 +125,16 @@ class Keeper:
         )
         self._changed = True
         self.tick()
+
+    def _keep_if_open(self, reject: Reject) -> None:
+        name = self._written_as.get(reject.source, reject.source.encode(errors="replace").decode())
+        source = self._index[name]
+        open_end = self._open_ends[source]
+        if open_end is None or reject.number < open_end[1]:
+            return
+        self._open_rejected[source] += 1
+        if len(self._open_rejects[source]) < _MOST_OPEN:
+            self._open_rejects[source].append(digest_of(self.line_of(reject)).hex())
 
     def not_recorded(self) -> None:
         """Take down that some rejects of a batch may stand in a file, and others could not be written."""
@@ -149,7 +173,8 @@ class Keeper:
     def save(self) -> None:
         """Write what is new; when that fails it is said once."""
         began = self._clock()
-        self._state = replace(self._state, sources=self._sources(), rejects=self._rejects())
+        reopened = tuple(digest.hex() for digest in self._reopened.elements())
+        self._state = replace(self._state, sources=self._sources(), rejects=self._rejects(), reopened=reopened)
         try:
             checkpoint.save(self.path, self._state)
             self._changed, self.trouble = False, None
@@ -162,7 +187,7 @@ class Keeper:
 
     def finish(self, *, done: bool) -> Path | None:
         """Write the checkpoint, and give it if it is there; when all is done, or nothing, leave it to `close`."""
-        hanging = self._frozen or bool(self._recorded)
+        hanging = self._frozen or any(self._recorded.values())
         self._needed = not done and (hanging or any(self._settled))
         if self._needed:
             self._state = replace(self._state, orderly=not hanging)
@@ -184,17 +209,23 @@ class Keeper:
 
     def _sources(self) -> tuple[checkpoint.SourceState, ...]:
         return tuple(
-            replace(source, settled=settled, ended=ended, columns=columns, open_end=open_end)
-            for source, settled, ended, columns, open_end in zip(
-                self._state.sources, self._settled, self._ended, self._columns, self._open_ends, strict=True
+            replace(
+                source,
+                settled=self._settled[number],
+                ended=self._ended[number],
+                columns=self._columns[number],
+                open_end=self._open_ends[number],
+                open_rejected=self._open_rejected[number],
+                open_rejects=tuple(self._open_rejects[number]),
             )
+            for number, source in enumerate(self._state.sources)
         )
 
     def _rejects(self) -> dict[str, RejectedFile]:
         """Say from where on rejects of what is not settled stand: behind all that is there, if nothing hangs over."""
         for name, path in self._written.items():
             checkpoint.sync(path)
-            if not self._frozen and not self._recorded:
+            if not self._frozen and not any(self._recorded.values()):
                 with suppress(OSError):
                     self._files[name] = replace(self._files[name], scan_from=path.stat().st_size)
         self._written.clear()

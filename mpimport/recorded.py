@@ -2,8 +2,8 @@
 
 Others may write to these files, too: the same import from elsewhere, other imports, people. So a reject is taken for
 recorded only where its line, whatever its messages say, stands behind the length that this import has noted for that
-very file, and nowhere when the run before ended by itself; but for a last record that is read again because the source
-has grown. When in doubt it is written again. Knows neither batches nor senders.
+very file, and nowhere when the run before ended by itself. When in doubt it is written again. Knows neither batches nor
+senders.
 
 A line that another import wrote there in the meantime may be the same to the byte. Then it holds the same name of the
 source, line number, reasons and event: mended and imported, it gives the very event that ours would, with the same
@@ -25,7 +25,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mpimport.checkpoint import RejectedFile, State, text_of
-from mpimport.mark import Ranges, count, covers
+from mpimport.mark import Ranges, covers
+from mpimport.private_files import find_stranger
 from mpimport.rejects import digest_of, place_of
 
 _TAIL_BYTES = 64 * 1024
@@ -37,13 +38,14 @@ class Found(NamedTuple):
     """What stands in the rejected-events files of an import when a run begins.
 
     `files`: them all, by absolute path; `earlier`: those with rejects of earlier runs, as the user is told them;
-    `lines`: the lines of rejects whose records are not settled, by `digest_of`; `again`: how many of these were.
+    `lines`: the lines of rejects whose records are not settled, by `digest_of`; `whole`: all that earlier runs have
+    written stands there yet.
     """
 
     files: dict[str, RejectedFile]
     earlier: tuple[str, ...]
     lines: Counter[bytes]
-    again: int
+    whole: bool
 
 
 def find_rejects(old: State, state: State, path_of: Callable[[str], Path], names: Sequence[str]) -> Found:
@@ -51,37 +53,23 @@ def find_rejects(old: State, state: State, path_of: Callable[[str], Path], names
     here = {text_of(path): path for path in map(path_of, names)}
     earlier = dict.fromkeys(_tell_earlier(old, here))
     settled = _settled_by_name(old, state)
-    reopened = {name for name, count in count_reopened(old, state).items() if count}
     files: dict[str, RejectedFile] = {}
     lines: Counter[bytes] = Counter()
-    again = 0
+    whole = True
     for name in dict.fromkeys((*old.rejects, *here)):
         path = here.get(name, Path(name))
         before, size = old.rejects.get(name), _size_of(path)
-        unsure = size if before is None or old.orderly else before.scan_from  # all that stands before it is settled
-        places = [min(size, unsure)]
-        if before is not None and unsure < size:
-            end_last_line(path, unsure, settled)
-        if before is not None and (reopened or unsure < size):
-            for at, (source, number), line in find_recorded(path, 0 if reopened else unsure):
-                if source in (reopened if at < unsure else settled) and not covers(settled[source], number):
-                    lines[digest_of(line)] += 1
-                    again += at < unsure
-                    places.append(at)
-        files[name] = replace(before or RejectedFile(0), scan_from=min(places))
-        if len(places) > 1:
-            earlier[str(here.get(name, name))] = None
-    return Found(files, tuple(earlier), lines, again)
-
-
-def count_reopened(old: State, state: State) -> dict[str, int]:
-    """Count by source the records that were settled, and are not any more, for the last one may have gone on."""
-    now = {source.path: source for source in state.sources}
-    return {
-        now[before.path].name: count(before.settled) - count(now[before.path].settled)
-        for before in old.sources
-        if before.path in now
-    }
+        whole &= before is None or size >= max(before.scan_from, before.lines)
+        if before is None or old.orderly or size <= before.scan_from:
+            files[name] = replace(before or RejectedFile(0), scan_from=size)  # what is there is not in question
+            continue
+        files[name] = before
+        end_last_line(path, before.scan_from, settled)
+        for (source, number), line in find_recorded(path, before.scan_from):
+            if source in settled and not covers(settled[source], number):
+                lines[digest_of(line)] += 1
+                earlier[str(here.get(name, name))] = None
+    return Found(files, tuple(earlier), lines, whole)
 
 
 def _settled_by_name(old: State, state: State) -> dict[str, Ranges]:
@@ -118,16 +106,14 @@ def _size_of(path: Path) -> int:
     return 0
 
 
-def find_recorded(path: Path, scan_from: int) -> Iterator[tuple[int, tuple[str, int], bytes]]:
-    """Give where each reject stands in a file behind its byte `scan_from`, of which record it is, and its line."""
+def find_recorded(path: Path, scan_from: int) -> Iterator[tuple[tuple[str, int], bytes]]:
+    """Give the place and the line of every reject that stands in a file behind its byte `scan_from`."""
     with suppress(OSError), path.open("rb") as file:
         file.seek(scan_from)
-        at = scan_from
         for line in file:
             place = place_of(line)
             if place is not None:
-                yield at, place, line
-            at += len(line)
+                yield place, line
 
 
 def end_last_line(path: Path, scan_from: int, sources: Collection[str]) -> None:
@@ -135,6 +121,8 @@ def end_last_line(path: Path, scan_from: int, sources: Collection[str]) -> None:
 
     Any other is somebody else's, and stays; so does one that is whole and only lacks its newline.
     """
+    if find_stranger(path) is not None:
+        return
     with suppress(OSError), path.open("rb+") as file:
         start = _find_last_line(file.fileno(), scan_from)
         file.seek(start)

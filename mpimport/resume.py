@@ -23,9 +23,9 @@ from mpimport.errors import UsageProblem
 from mpimport.find_checkpoint import find, is_done, lacking, place_for
 from mpimport.inputs import FileInput
 from mpimport.keeper import Keeper, is_begun
-from mpimport.mark import Ranges, cut
+from mpimport.mark import Ranges, count, cut
 from mpimport.plan import Input
-from mpimport.recorded import count_reopened, find_rejects
+from mpimport.recorded import find_rejects
 from mpimport.same import account_of, destination_of, find_changes, lasting
 from mpimport.settings import Settings
 from mpimport.settle import rejected_paths
@@ -100,11 +100,9 @@ def _begin(
             path,
         )
     found = find_rejects(old, state, path_of, names)
-    sent_again = sum(count_reopened(old, state).values()) - found.again
-    imported, rejected = max(0, old.imported - sent_again), max(0, old.rejected - found.again)
     keeper = Keeper(
         path,
-        replace(state, rejects=found.files, imported=imported, rejected=rejected),
+        replace(state, rejects=found.files, reopened=state.reopened if found.whole else ()),
         recorded=found.lines,
         written_as=_written_as(names, state),
         earlier_files=found.earlier,
@@ -188,32 +186,62 @@ def _join(old: State, new: State, files: Sequence[FileInput]) -> tuple[State, Se
     known = {source.path: source for source in old.sources}
     added = (source for source in new.sources if source.path not in known)
     named = {source.path: source for source in _name_apart(added, [source.name for source in old.sources])}
+    state = old
     sources: list[SourceState] = []
     inputs: list[Input] = []
+    going_on: Input
     for one, source in zip(new.sources, files, strict=True):
         before = known.get(one.path)
         now = named[one.path] if before is None else replace(one, name=before.name)
         if before is not None and fingerprint.find_difference(_path(source), before.fingerprint) is None:
             source.columns = before.columns
         if before is None or not before.settled:
-            sources.append(replace(now, columns=source.columns))
-            inputs.append(source)
-            continue
-        size = now.fingerprint.size
-        settled = _without_open_end(before, size)
-        source.open_end = before.open_end if settled is before.settled else None
-        ended = before.ended if before.ended is not None and before.ended[0] >= size else None
-        sources.append(replace(now, settled=settled, ended=ended, columns=before.columns, open_end=source.open_end))
-        done = is_done(before) and before.ended is not None and before.ended[0] == size
-        inputs.append(ContinuedInput(source, settled, done=done))
-        if size > before.fingerprint.size:
-            _log.info("%s: has grown from %s to %s bytes", source.name, f"{before.fingerprint.size:,}", f"{size:,}")
-        if settled is not before.settled:
-            _log.info(
-                "%s: its last record may have gone on, and is read again; where it was rejected, that stays on file",
-                source.name,
-            )
-    return replace(old, sources=tuple(sources)), inputs
+            now, going_on = replace(now, columns=source.columns), source
+        else:
+            now, going_on = _go_on(before, now, source)
+            state = _take_back(state, before, now)
+        sources.append(now)
+        inputs.append(going_on)
+    return replace(state, sources=tuple(sources)), inputs
+
+
+def _go_on(before: SourceState, now: SourceState, source: FileInput) -> tuple[SourceState, Input]:
+    """Give the state of a source that is settled in part, and what is left of it."""
+    size = now.fingerprint.size
+    settled = _without_open_end(before, size)
+    reopened = settled is not before.settled
+    source.open_end = None if reopened else before.open_end
+    now = replace(
+        now,
+        settled=settled,
+        ended=before.ended if before.ended is not None and before.ended[0] >= size else None,
+        columns=before.columns,
+        open_end=source.open_end,
+        open_rejected=0 if reopened else before.open_rejected,
+        open_rejects=() if reopened else before.open_rejects,
+    )
+    if size > before.fingerprint.size:
+        _log.info("%s: has grown from %s to %s bytes", source.name, f"{before.fingerprint.size:,}", f"{size:,}")
+    if reopened:
+        _log.info(
+            "%s: its last record may have gone on, and is read again; where it was rejected, that stays on file",
+            source.name,
+        )
+    done = is_done(before) and before.ended is not None and before.ended[0] == size
+    return now, ContinuedInput(source, settled, done=done)
+
+
+def _take_back(state: State, before: SourceState, now: SourceState) -> State:
+    """Count out what was settled and is read again."""
+    again = count(before.settled) - count(now.settled)
+    if not again:
+        return state
+    return replace(
+        state,
+        imported=state.imported - max(0, again - before.open_rejected),
+        rejected=state.rejected - before.open_rejected,
+        reopened=(*state.reopened, *before.open_rejects),
+    )
 
 
 def _without_open_end(before: SourceState, size: int) -> Ranges:

@@ -113,7 +113,7 @@ class Settler:
             self._census.add(outcome.batch, (*refused, *outcome.undelivered))
         if self._keeper is not None and not again:
             if problem is None:
-                self._keeper.settled(outcome.batch.spans, outcome.imported, self._count(rejects))
+                self._keeper.settled(outcome.batch.spans, outcome.imported, self._count(rejects), rejects)
             else:
                 self._keeper.not_recorded()
         return problem
