@@ -57,6 +57,7 @@ bench-trouble: $(READY) ## Put servers in trouble, and see what importers say be
 fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120)
+	$(BIN)/python tests/fuzz/fuzz_c.py --seconds $(or $(FUZZ_SECONDS),120)
 
 soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
 	$(BIN)/python tests/soak/soak.py

@@ -6,13 +6,19 @@
 
 #define SHORTEST 40        /* bytes: no event that is taken is shorter, for it has two names of its own and three inside */
 #define WORTH_RELEASING 16384 /* bytes: to let other threads run takes longer than to look at less */
+#define MAX_TIME_S (INT64_MAX / 1000) /* it is a number in milliseconds, too */
 #define MAX_COLUMNS 256
 
 /* Make room for all events of a text, with what is put into them. */
 static int reserve(Recogniser *made, size_t size, size_t room)
 {
-    size_t events = size / SHORTEST + 1;
-    size += (events < room ? events : room) * (made->rules.growth + IP_BYTES) + 1;
+    size_t events = size / SHORTEST + 1, growth = made->rules.growth + IP_BYTES;
+    events = events < room ? events : room;
+    if (events > (PY_SSIZE_T_MAX - 1) / growth || size > PY_SSIZE_T_MAX - 1 - events * growth) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    size += events * growth + 1;
     if (made->scratch_size < size) {
         char *scratch = PyMem_Realloc(made->scratch, size);
         if (scratch == NULL) {
@@ -54,6 +60,10 @@ static PyObject *take(PyObject *module, PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "no such place in the text, or another thread is at work with these rules");
         return NULL;
     }
+    if (oldest_s < -MAX_TIME_S || oldest_s > MAX_TIME_S || newest_s < -MAX_TIME_S || newest_s > MAX_TIME_S) {
+        PyErr_SetString(PyExc_ValueError, "no such time");
+        return NULL;
+    }
     room = room > 0 ? room : 0;
     if (reserve(made, (size_t)(size - start), (size_t)room) < 0)
         return NULL;
@@ -77,6 +87,11 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     return Py_BuildValue("nni", (Py_ssize_t)taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
 }
 
+static int is_table(int separator, int width) /* that can be looked at here */
+{
+    return separator > 0 && separator < 0x80 && width > 0 && width <= MAX_COLUMNS;
+}
+
 /* Read the columns of the properties from a list of (index, kind, name); gives how many bytes their names take, or -1. */
 static Py_ssize_t read_columns(PyObject *given, int event, Column *columns, Py_ssize_t count, int width)
 {
@@ -88,8 +103,9 @@ static Py_ssize_t read_columns(PyObject *given, int event, Column *columns, Py_s
         if (entry == NULL || !PyArg_ParseTuple(entry, "iiS", &columns[i].at, &columns[i].kind, &name) ||
             point_to(name, &columns[i].name.text, &columns[i].name.size) < 0)
             return -1;
-        if (columns[i].at < 0 || columns[i].at >= width || seen[columns[i].at]++) {
-            PyErr_SetString(PyExc_ValueError, "no such column, or one that was named before");
+        if (columns[i].at < 0 || columns[i].at >= width || columns[i].kind < 0 ||
+            columns[i].kind > BOOLEAN_COLUMN || seen[columns[i].at]++) {
+            PyErr_SetString(PyExc_ValueError, "no such column, no such kind, or a column that was named before");
             return -1;
         }
         bytes += (Py_ssize_t)columns[i].name.size;
@@ -106,20 +122,25 @@ static PyObject *write_rows(PyObject *module, PyObject *arguments)
     char *text, *lines, *out;
     Column event = {0, TEXT_COLUMN, {"", 0}}, columns[MAX_COLUMNS];
     Cell cells[MAX_COLUMNS];
-    if (!PyArg_ParseTuple(arguments, "iiiOSn", &separator, &width, &event.at, &given, &bytes, &rows))
+    if (!PyArg_ParseTuple(arguments, "iiiO!Sn", &separator, &width, &event.at, &PyList_Type, &given, &bytes,
+                          &rows))
         return NULL;
     count = PyList_Size(given);
     if (count < 0 || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
-    if (width < 1 || width > MAX_COLUMNS || count > width || event.at < 0 || event.at >= width || rows < 0) {
+    if (!is_table(separator, width) || count > width || event.at < 0 || event.at >= width || rows < 0) {
         PyErr_SetString(PyExc_ValueError, "no such columns, or too many");
         return NULL;
     }
     names = read_columns(given, event.at, columns, count, width);
     if (names < 0)
         return NULL;
-    /* at most two bytes for each that is read */
-    out = lines = PyMem_Malloc((size_t)(2 * size + rows * (names + CELL_BYTES * width + ROW_BYTES)));
+    if (rows > size) /* each takes a byte */
+        Py_RETURN_NONE;
+    names += CELL_BYTES * width + ROW_BYTES;
+    if (size > PY_SSIZE_T_MAX / 4 || rows > PY_SSIZE_T_MAX / 2 / names)
+        return PyErr_NoMemory();
+    out = lines = PyMem_Malloc((size_t)(2 * size + rows * names)); /* at most two bytes for each that is read */
     if (lines == NULL)
         return PyErr_NoMemory();
     Bytes at = (Bytes)text, end = at + size;
@@ -135,7 +156,7 @@ static PyObject *write_rows(PyObject *module, PyObject *arguments)
         out = next;
     }
     if (at == end)
-        made = Py_BuildValue("y#n", lines, out - lines, left);
+        made = Py_BuildValue("y#n", lines, (Py_ssize_t)(out - lines), left);
     PyMem_Free(lines);
     if (made == NULL && !PyErr_Occurred())
         Py_RETURN_NONE;
@@ -154,7 +175,7 @@ static PyObject *are_rows(PyObject *module, PyObject *arguments)
         PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
     Bytes at = (Bytes)text, end = at + size;
-    if (width < 1 || width > MAX_COLUMNS)
+    if (!is_table(separator, width))
         at = NULL;
     for (; at != NULL && rows; rows--)
         at = at < end ? scan_row(at, end, (char)separator, cells, (size_t)width) : NULL;

@@ -68,6 +68,7 @@ static int scan_special(Scan *scan, int kind, int action)
 static int scan_property(Scan *scan, int kind, int action)
 {
     Bytes value = scan->at;
+    size_t open = scan->open;
     scan->seen |= 1 << kind;
     if (kind == REFUSED) /* `reserved_property`, `ignored_event` */
         return 0;
@@ -76,6 +77,7 @@ static int scan_property(Scan *scan, int kind, int action)
     if (kind == ORDINARY || (*value == '"' && memchr(value, '\\', (size_t)(scan->at - value)))) /* may be right */
         return 0;
     scan->at = value;
+    scan->open = open; /* the first look at it may have ended within objects */
     scan->odd |= 1 << kind;
     return scan_value(scan, scan->rules->max_depth, scan->rules->max_lists);
 }

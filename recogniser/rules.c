@@ -12,12 +12,14 @@ static void free_recogniser(PyObject *capsule)
     PyMem_Free(made);
 }
 
-/* Point to the text of a bytes object, which `Rules.words` keeps alive. */
+/* Point to the text of a bytes object, for as long as somebody keeps that alive. */
 int point_to(PyObject *bytes, const char **text, size_t *size)
 {
+    char *first;
     Py_ssize_t length;
-    if (PyBytes_AsStringAndSize(bytes, (char **)text, &length) < 0)
+    if (PyBytes_AsStringAndSize(bytes, &first, &length) < 0)
         return -1;
+    *text = first;
     *size = (size_t)length;
     return 0;
 }
@@ -34,20 +36,26 @@ static void enter_word(Word *table, Word word)
     table[slot] = word;
 }
 
-/* Enter words from a list of (text as UTF-8, kind, action, text that it is sent as) into a table. */
-static int enter_words(Word *table, PyObject *words)
+/* Enter words from a tuple of (text as UTF-8, kind, action, text that it is sent as) into a table; `growth` becomes more
+ * by what they add to an event that has each of them once. */
+static int enter_words(Word *table, PyObject *words, size_t *growth)
 {
-    Py_ssize_t count = PyList_Size(words);
-    if (count < 0 || count > SLOTS / 2) {
-        PyErr_SetString(PyExc_ValueError, "a list of at most 128 words is needed");
+    Py_ssize_t count = PyTuple_Size(words);
+    if (count > SLOTS / 2) {
+        PyErr_SetString(PyExc_ValueError, "there are more than 128 words");
         return -1;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         Word word;
-        PyObject *entry = PyList_GetItem(words, i), *text, *sent;
+        PyObject *entry = PyTuple_GetItem(words, i), *text, *sent;
         if (entry == NULL || !PyArg_ParseTuple(entry, "SiiS", &text, &word.kind, &word.action, &sent) ||
             point_to(text, &word.text, &word.size) < 0 || point_to(sent, &word.sent, &word.sent_size) < 0)
             return -1;
+        if (word.kind < 0 || word.kind > REFUSED || word.action < 0 || word.action > NOT_EMPTY) {
+            PyErr_SetString(PyExc_ValueError, "there is no such kind of name, or no such action");
+            return -1;
+        }
+        *growth += (word.sent_size > word.size ? word.sent_size - word.size : 0) + (word.action == AS_STRING ? 2 : 0);
         enter_word(table, word);
     }
     return 0;
@@ -75,7 +83,8 @@ PyObject *new_rules(PyObject *module, PyObject *arguments)
 {
     (void)module;
     PyObject *names, *ids, *event_name, *added, *capsule;
-    Py_ssize_t limits[6], growth;
+    Py_ssize_t limits[6];
+    size_t unused = 0;
     Recogniser *made = PyMem_Calloc(1, sizeof *made);
     if (made == NULL)
         return PyErr_NoMemory();
@@ -85,20 +94,21 @@ PyObject *new_rules(PyObject *module, PyObject *arguments)
         return NULL;
     }
     Rules *rules = &made->rules;
-    if (!PyArg_ParseTuple(arguments, "OO(nnnniinn)(iSSn)", &names, &ids, &limits[0], &limits[1], &limits[2], &limits[3],
-                          &rules->max_depth, &rules->max_lists, &limits[4], &limits[5], &rules->other_action,
-                          &event_name, &added, &growth))
+    if (!PyArg_ParseTuple(arguments, "O!O!(nnnniinn)(iSS)", &PyTuple_Type, &names, &PyTuple_Type, &ids, &limits[0],
+                          &limits[1], &limits[2], &limits[3], &rules->max_depth, &rules->max_lists, &limits[4], &limits[5], &rules->other_action, &event_name, &added))
         goto failed;
-    if (!set_limits(rules, limits) || growth < 0 || growth > limits[5]) {
-        PyErr_SetString(PyExc_ValueError, "a limit is out of range");
-        goto failed;
-    }
-    rules->growth = (size_t)growth;
     made->words = PyTuple_Pack(4, names, ids, event_name, added);
-    if (made->words == NULL || enter_words(rules->names, names) < 0 || enter_words(rules->ids, ids) < 0 ||
+    if (made->words == NULL || enter_words(rules->names, names, &rules->growth) < 0 ||
+        enter_words(rules->ids, ids, &unused) < 0 ||
         point_to(event_name, &rules->event_name.text, &rules->event_name.size) < 0 ||
         point_to(added, &rules->added.text, &rules->added.size) < 0)
         goto failed;
+    rules->growth += rules->event_name.size + rules->added.size;
+    if (!set_limits(rules, limits) || rules->growth > rules->max_bytes ||
+        (rules->other_action != KEEP && rules->other_action != DROP)) {
+        PyErr_SetString(PyExc_ValueError, "a limit is out of range, or other properties are to be edited");
+        goto failed;
+    }
     return capsule;
 failed:
     Py_DECREF(capsule);
