@@ -7,7 +7,6 @@
 #define SHORTEST 40        /* bytes: no event that is taken is shorter, for it has two names of its own and three inside */
 #define WORTH_RELEASING 16384 /* bytes: to let other threads run takes longer than to look at less */
 #define MAX_TIME_S (INT64_MAX / 1000) /* it is a number in milliseconds, too */
-#define MAX_COLUMNS 256
 
 /* Make room for all events of a text, with what is put into them. */
 static int reserve(Recogniser *made, size_t size, size_t room)
@@ -93,22 +92,23 @@ static int is_table(int separator, int width) /* that can be looked at here */
 }
 
 /* Read the columns of the properties from a list of (index, kind, name); gives how many bytes their names take, or -1. */
-static Py_ssize_t read_columns(PyObject *given, int event, Column *columns, Py_ssize_t count, int width)
+static Py_ssize_t read_columns(PyObject *given, Table *table)
 {
     Py_ssize_t bytes = 0;
     char seen[MAX_COLUMNS] = {0};
-    seen[event] = 1;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *entry = PyList_GetItem(given, i), *name;
-        if (entry == NULL || !PyArg_ParseTuple(entry, "iiS", &columns[i].at, &columns[i].kind, &name) ||
-            point_to(name, &columns[i].name.text, &columns[i].name.size) < 0)
+    seen[table->event] = 1;
+    for (size_t i = 0; i < table->count; i++) {
+        Column *column = &table->columns[i];
+        PyObject *entry = PyList_GetItem(given, (Py_ssize_t)i), *name;
+        if (entry == NULL || !PyArg_ParseTuple(entry, "iiS", &column->at, &column->kind, &name) ||
+            point_to(name, &column->name.text, &column->name.size) < 0)
             return -1;
-        if (columns[i].at < 0 || columns[i].at >= width || columns[i].kind < 0 ||
-            columns[i].kind > BOOLEAN_COLUMN || seen[columns[i].at]++) {
+        if (column->at < 0 || (size_t)column->at >= table->width || column->kind < 0 ||
+            column->kind > BOOLEAN_COLUMN || seen[column->at]++) {
             PyErr_SetString(PyExc_ValueError, "no such column, no such kind, or a column that was named before");
             return -1;
         }
-        bytes += (Py_ssize_t)columns[i].name.size;
+        bytes += (Py_ssize_t)column->name.size;
     }
     return bytes;
 }
@@ -118,21 +118,23 @@ static PyObject *write_rows(PyObject *module, PyObject *arguments)
     (void)module;
     PyObject *given, *bytes, *made = NULL;
     int separator, width;
-    Py_ssize_t count, size, names, rows, left = 0;
-    char *text, *lines, *out;
-    Column event = {0, TEXT_COLUMN, {"", 0}}, columns[MAX_COLUMNS];
-    Cell cells[MAX_COLUMNS];
-    if (!PyArg_ParseTuple(arguments, "iiiO!Sn", &separator, &width, &event.at, &PyList_Type, &given, &bytes,
-                          &rows))
+    Py_ssize_t count, size, names, rows;
+    size_t left = 0;
+    char *text, *lines, *end;
+    Table table;
+    if (!PyArg_ParseTuple(arguments, "iiiO!Sn", &separator, &width, &table.event, &PyList_Type, &given, &bytes, &rows))
         return NULL;
     count = PyList_Size(given);
     if (count < 0 || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
-    if (!is_table(separator, width) || count > width || event.at < 0 || event.at >= width || rows < 0) {
+    if (!is_table(separator, width) || count > width || table.event < 0 || table.event >= width || rows < 0) {
         PyErr_SetString(PyExc_ValueError, "no such columns, or too many");
         return NULL;
     }
-    names = read_columns(given, event.at, columns, count, width);
+    table.separator = (char)separator;
+    table.width = (size_t)width;
+    table.count = (size_t)count;
+    names = read_columns(given, &table);
     if (names < 0)
         return NULL;
     if (rows > size) /* each takes a byte */
@@ -140,25 +142,14 @@ static PyObject *write_rows(PyObject *module, PyObject *arguments)
     names += CELL_BYTES * width + ROW_BYTES;
     if (size > PY_SSIZE_T_MAX / 4 || rows > PY_SSIZE_T_MAX / 2 / names)
         return PyErr_NoMemory();
-    out = lines = PyMem_Malloc((size_t)(2 * size + rows * names)); /* at most two bytes for each that is read */
+    lines = PyMem_Malloc((size_t)(2 * size + rows * names));
     if (lines == NULL)
         return PyErr_NoMemory();
-    Bytes at = (Bytes)text, end = at + size;
-    for (Py_ssize_t i = 0; i < rows; i++) {
-        at = at < end ? scan_row(at, end, (char)separator, cells, (size_t)width) : NULL;
-        if (at == NULL)
-            break;
-        char *next = put_row(out, cells, &event, columns, (size_t)count);
-        if (next == NULL) {
-            next = put(out, "\n", 1);
-            left++;
-        }
-        out = next;
-    }
-    if (at == end)
-        made = Py_BuildValue("y#n", lines, (Py_ssize_t)(out - lines), left);
+    end = put_rows(lines, (Bytes)text, (Bytes)text + size, &table, (size_t)rows, &left);
+    if (end != NULL)
+        made = Py_BuildValue("y#n", lines, (Py_ssize_t)(end - lines), (Py_ssize_t)left);
     PyMem_Free(lines);
-    if (made == NULL && !PyErr_Occurred())
+    if (end == NULL)
         Py_RETURN_NONE;
     return made;
 }
@@ -170,16 +161,12 @@ static PyObject *are_rows(PyObject *module, PyObject *arguments)
     int separator, width;
     Py_ssize_t size, rows;
     char *text;
-    Cell cells[MAX_COLUMNS];
     if (!PyArg_ParseTuple(arguments, "iiSn", &separator, &width, &bytes, &rows) ||
         PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
-    Bytes at = (Bytes)text, end = at + size;
-    if (!is_table(separator, width))
-        at = NULL;
-    for (; at != NULL && rows; rows--)
-        at = at < end ? scan_row(at, end, (char)separator, cells, (size_t)width) : NULL;
-    return PyBool_FromLong(at == end);
+    Bytes first = (Bytes)text;
+    return PyBool_FromLong(is_table(separator, width) && rows >= 0 &&
+                           are_all_rows(first, first + size, (char)separator, (size_t)width, (size_t)rows));
 }
 
 static PyMethodDef methods[] = {

@@ -5,8 +5,14 @@
 
 #define MAX_CELL_DIGITS 15 /* with the point, so that every reader holds the number exactly */
 
+typedef struct {
+    Bytes text;
+    Bytes end;
+    int quoted;        /* a quote in it stands twice */
+} Cell;
+
 /* Pass over a row that has so many cells, its line end too; NULL where it has not. */
-Bytes scan_row(Bytes at, Bytes end, char separator, Cell *cells, size_t width)
+static Bytes scan_row(Bytes at, Bytes end, char separator, Cell *cells, size_t width)
 {
     for (size_t i = 0; i < width; i++) {
         Cell cell = {at, NULL, *at == '"'};
@@ -102,25 +108,51 @@ static char *put_cell(char *out, const Cell *cell, int kind)
 }
 
 /* Write a row as an event; NULL where a cell may be something else than its column says. */
-char *put_row(char *out, const Cell *cells, const Column *event, const Column *columns, size_t count)
+static char *put_row(char *out, const Cell *cells, const Table *table)
 {
     out = put(out, "{\"event\":", 9);
-    out = put_cell(out, &cells[event->at], TEXT_COLUMN);
+    out = put_cell_text(out, &cells[table->event]);
     if (out == NULL)
         return NULL;
     out = put(out, ",\"properties\":{", 15);
     int is_first = 1;
-    for (size_t i = 0; i < count; i++) {
-        const Cell *cell = &cells[columns[i].at];
+    for (size_t i = 0; i < table->count; i++) {
+        const Column *column = &table->columns[i];
+        const Cell *cell = &cells[column->at];
         if (cell->text == cell->end) /* an empty cell is no property */
             continue;
         if (!is_first)
             *out++ = ',';
         is_first = 0;
-        out = put(out, columns[i].name.text, columns[i].name.size);
-        out = put_cell(out, cell, columns[i].kind);
+        out = put(out, column->name.text, column->name.size);
+        out = put_cell(out, cell, column->kind);
         if (out == NULL)
             return NULL;
     }
     return put(out, "}}\n", 3);
+}
+
+int are_all_rows(Bytes at, Bytes end, char separator, size_t width, size_t rows)
+{
+    Cell cells[MAX_COLUMNS];
+    for (; at != NULL && rows; rows--)
+        at = at < end ? scan_row(at, end, separator, cells, width) : NULL;
+    return at == end;
+}
+
+char *put_rows(char *out, Bytes at, Bytes end, const Table *table, size_t rows, size_t *left)
+{
+    Cell cells[MAX_COLUMNS];
+    for (; rows; rows--) {
+        at = at < end ? scan_row(at, end, table->separator, cells, table->width) : NULL;
+        if (at == NULL)
+            return NULL;
+        char *next = put_row(out, cells, table);
+        if (next == NULL) {
+            next = put(out, "\n", 1);
+            ++*left;
+        }
+        out = next;
+    }
+    return at == end ? out : NULL;
 }
