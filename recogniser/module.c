@@ -81,9 +81,11 @@ static PyObject *take(PyObject *module, PyObject *arguments)
         Py_END_ALLOW_THREADS
         made->busy = 0;
     }
-    if (append(lines, made->scratch, (size_t)(out - made->scratch)) < 0)
-        return NULL;
-    return Py_BuildValue("nni", (Py_ssize_t)taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
+    /* made before: what is appended is told of, even where memory ends */
+    PyObject *told = Py_BuildValue("nni", (Py_ssize_t)taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
+    if (told != NULL && append(lines, made->scratch, (size_t)(out - made->scratch)) < 0)
+        Py_CLEAR(told);
+    return told;
 }
 
 static int is_table(int separator, int width) /* that can be looked at here */

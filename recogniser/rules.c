@@ -95,7 +95,8 @@ PyObject *new_rules(PyObject *module, PyObject *arguments)
     }
     Rules *rules = &made->rules;
     if (!PyArg_ParseTuple(arguments, "O!O!(nnnniinn)(iSS)", &PyTuple_Type, &names, &PyTuple_Type, &ids, &limits[0],
-                          &limits[1], &limits[2], &limits[3], &rules->max_depth, &rules->max_lists, &limits[4], &limits[5], &rules->other_action, &event_name, &added))
+                          &limits[1], &limits[2], &limits[3], &rules->max_depth, &rules->max_lists, &limits[4],
+                          &limits[5], &rules->other_action, &event_name, &added))
         goto failed;
     made->words = PyTuple_Pack(4, names, ids, event_name, added);
     if (made->words == NULL || enter_words(rules->names, names, &rules->growth) < 0 ||

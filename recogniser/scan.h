@@ -1,6 +1,6 @@
 /* What the scanners of an event share: the rules that they are given, where they are, what they have found.
  *
- * Knows nothing of Python; `module.c` fills in the rules. What is called for each member of an object is inline.
+ * Knows nothing of Python; `rules.c` fills in the rules. What is called for each member of an object is inline.
  */
 #ifndef MPIMPORT_SCAN_H
 #define MPIMPORT_SCAN_H
@@ -8,7 +8,7 @@
 #include "text.h"
 
 #define SLOTS 256          /* of a table of words, which is never more than half full */
-#define MAX_OPEN_NAMES 1280 /* names in the objects that are open at a time: the module sees to it that no more can be */
+#define MAX_OPEN_NAMES 1280 /* names in the objects that are open at a time: `rules.c` sees to it that no more can be */
 #define MAX_NESTING 8      /* levels of objects, and of lists: so deep do the scanners call themselves */
 #define MAX_INT_DIGITS 18  /* a whole number of so many digits fits 64 bits */
 #define MAX_EDITS 256      /* of one event; there is a bound, and an event with more is left */
