@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml mpimport/_recognise.c
+$(READY): pyproject.toml $(wildcard recogniser/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
@@ -33,7 +33,9 @@ lint: $(READY) ## Check style and types
 	$(BIN)/mypy
 	@include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])'); \
 	if command -v cc > /dev/null && [ -e "$$include/Python.h" ]; then \
-	  cc -std=c11 -O2 -Wall -Wextra -Werror -I"$$include" -c -o /dev/null mpimport/_recognise.c; fi
+	  for file in recogniser/*.c; do \
+	    cc -std=c11 -O2 -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Werror -I"$$include" -c -o /dev/null "$$file" || exit 1; \
+	  done; fi
 	$(BIN)/python .ci/audit.py --lenient
 
 audit: $(READY) ## Ask for known vulnerabilities of the dependencies
@@ -55,6 +57,7 @@ bench-trouble: $(READY) ## Put servers in trouble, and see what importers say be
 fuzz: $(READY) ## Look for inputs that break something, for FUZZ_SECONDS (120)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120)
+	$(BIN)/python tests/fuzz/fuzz_c.py --seconds $(or $(FUZZ_SECONDS),120)
 
 soak: $(READY) ## Kill imports at random instants, and check that nothing is lost
 	$(BIN)/python tests/soak/soak.py

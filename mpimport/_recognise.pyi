@@ -3,10 +3,10 @@ from typing import NewType
 _Rules = NewType("_Rules", object)
 
 def new_rules(
-    names: list[tuple[bytes, int, int, bytes]],
-    ids: list[tuple[bytes, int, int, bytes]],
+    names: tuple[tuple[bytes, int, int, bytes], ...],
+    ids: tuple[tuple[bytes, int, int, bytes], ...],
     limits: tuple[int, int, int, int, int, int, int, int],
-    edits: tuple[int, bytes, bytes, int],
+    edits: tuple[int, bytes, bytes],
 ) -> _Rules: ...
 def take(
     rules: _Rules, oldest_s: int, newest_s: int, adds_ip: bool, text: bytes, start: int, lines: bytearray, room: int

@@ -55,14 +55,14 @@ def load() -> Loader | None:
 def _recogniser(edits: Edits) -> Recogniser:
     kinds = {name: kind for kind, name in enumerate(_SPECIAL, 1)} | dict.fromkeys(REFUSED, _REFUSED)
     unedited = {} if edits.others == DROP else {name: (KEEP, name) for name in kinds}
-    names = [
+    names = tuple(
         (name.encode(), kinds.get(sent, 0), action, sent.encode())
         for name, (action, sent) in (unedited | dict(edits.names)).items()
-    ]
-    ids = [(name.encode(), 0, KEEP, name.encode()) for name in sorted(DISALLOWED_IDS | LOOKALIKES)]
+    )
+    ids = tuple((name.encode(), 0, KEEP, name.encode()) for name in sorted(DISALLOWED_IDS | LOOKALIKES))
     most = MAX_PROPERTIES - MAX_ADDED - edits.added_count
     limits = (MAX_TEXT, most, MAX_KEYS, MAX_ITEMS, MAX_DEPTH, LIST_NESTING, MAX_INSERT_ID, MAX_NESTED_BYTES)
-    rules = _recognise.new_rules(names, ids, limits, (edits.others, edits.event_name, edits.added, edits.growth))
+    rules = _recognise.new_rules(names, ids, limits, (edits.others, edits.event_name, edits.added))
 
     def within(limits: Limits) -> Take:
         return partial(_recognise.take, rules, ceil(limits.oldest_s), int(limits.newest_s), bool(limits.added))

@@ -1,4 +1,4 @@
-"""Rows of a table as text, checked and written in C (`_recognise.c`) where that was built: no cell becomes an object.
+"""Rows of a table as text, checked and written in C (`recogniser/rows.c`) where that was built: no cell is an object.
 
 `formats.delimited_rows` and `columnar` are its references, and do its work where it is missing. Knows neither streams
 nor rules for events.

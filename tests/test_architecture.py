@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomli
 
-PACKAGE = Path(__file__).parent.parent / "mpimport"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mpimport"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+C_FILES = sorted((ROOT / "recogniser").iterdir())
+KNOW_PYTHON = {"module.h", "module.c", "rules.c"}
 MAX_LINES = 300
 
 FENCES = {
@@ -73,6 +77,20 @@ def test_a_library_is_used_where_it_belongs_only(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_files_in_c_are_short_and_few_of_them_know_python() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in C_FILES}
+
+    assert [name for name, text in texts.items() if len(text.splitlines()) > MAX_LINES] == []
+    assert {name for name, text in texts.items() if "<Python.h>" in text or '"module.h"' in text} == KNOW_PYTHON
+
+
+def test_all_files_in_c_are_built_and_go_into_the_source_archive() -> None:
+    [extension] = tomli.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+
+    named = sorted(extension["sources"] + extension["depends"])
+    assert named == [path.relative_to(ROOT).as_posix() for path in C_FILES]
 
 
 @pytest.mark.parametrize("name", sorted(LEAVES))

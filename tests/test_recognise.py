@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import LIMITS, NOW, anything, broken_texts, event_texts
 
-from mpimport import recognise
+from mpimport import edits, recognise
 from mpimport.accept import with_names
 from mpimport.batch import Draft
 from mpimport.edits import NO_EDITS
@@ -34,6 +35,8 @@ GOOD = b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","$insert
 NO_IP_ADDED = Limits(LIMITS.newest_s)
 ENDINGS = (b"\n", b"\r\n", b" \t\n", b"")
 RECOGNISER = load()
+if recognise.IN_C:
+    from mpimport import _recognise
 in_c = pytest.mark.skipif(RECOGNISER is None, reason="there was no C compiler to build the recogniser with")
 
 
@@ -334,3 +337,49 @@ def test_with_it_and_without_it_all_batches_are_the_same(
 
     with_it = read(texts, quickly=True, most=most, max_bytes=max_bytes)
     assert with_it == read(texts, quickly=False, most=most, max_bytes=max_bytes)
+
+
+@in_c
+def test_what_it_is_handed_is_checked() -> None:
+    words = ((b"a", 0, edits.KEEP, b"a"),)
+    limits, plain = (255, 250, 250, 250, 3, 4, 36, 8192), (edits.KEEP, b"", b"")
+    rules = _recognise.new_rules(words, (), limits, plain)
+    wrong: list[tuple[Any, ...]] = [
+        ([*words], (), limits, plain),
+        (((b"a", 9, edits.KEEP, b"a"),), (), limits, plain),
+        (((b"a", 0, -1, b"a"),), (), limits, plain),
+        (words, (), (255, 250, 250, 250, 9, 4, 36, 8192), plain),
+        (words, (), (255, 600, 250, 250, 3, 4, 36, 8192), plain),
+        (words, (), (255, -1, 250, 250, 3, 4, 36, 8192), plain),
+        (words, (), limits, (edits.AS_STRING, b"", b"")),
+        (words, (), limits, (edits.KEEP, b"", b"x" * 8193)),
+        (words * 129, (), limits, plain),
+    ]
+    for given_rules in wrong:
+        with pytest.raises((ValueError, TypeError)):
+            _recognise.new_rules(*given_rules)
+    for text in (bytearray(GOOD), memoryview(GOOD), GOOD.decode()):  # nothing but bytes is surely followed by a NUL
+        with pytest.raises(TypeError):
+            _recognise.take(rules, 0, NOW, False, text, 0, bytearray(), 1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no such time"):
+        _recognise.take(rules, 0, 2**60, False, GOOD, 0, bytearray(), 1)
+
+
+@in_c
+def test_tables_are_handed_in_as_they_are() -> None:
+    columns = [(1, 0, b'"a":')]
+    assert _recognise.write_rows(44, 2, 0, columns, b"e,x\n", 1) == (b'{"event":"e","properties":{"a":"x"}}\n', 0)
+    assert _recognise.write_rows(44, 2, 0, columns, b"e,x\n", 2**62) is None
+    assert not _recognise.are_rows(0xE9, 2, b"e\xe9x\n", 1)
+    for width, event, named in ((2, 2, columns), (1, 0, columns), (2, 1, columns), (2, 0, [(1, 4, b"")]), (257, 0, [])):
+        with pytest.raises(ValueError, match="no such column"):
+            _recognise.write_rows(44, width, event, named, b"e,x\n", 1)
+
+
+@in_c
+def test_a_value_that_is_looked_at_twice_leaves_no_names_open() -> None:
+    inner = "none"  # so it is odd, and what is odd is looked at again
+    for _ in range(3):
+        inner = f'{{{count(253, KEY)},"z":{inner}}}'
+
+    assert recognised(with_property(f'{count(247, KEY)},"ip":{inner}')) is False  # gcc's sanitizers see more of it
