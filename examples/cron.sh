@@ -22,7 +22,7 @@
 # Whatever mpimport reads from its environment (MP_REGION, MPIMPORT_MAX_REJECTED, ...) can be set as well.
 #
 # Exit codes: 0 when every day is done, even if some events were rejected; 2 when this script is not set up;
-# 66 when a day has no file yet; else mpimport's own: 5, 7 (nobody is alerted, the next run goes on), 130, 143, 2, 3, ...
+# 66 when a day has no file yet; else mpimport's own: 5, 7 (nobody is alerted, the next run goes on), 129, 130, 143, 2, 3, ...
 
 set -u
 umask 077 # the log and the rejected events are people's data
@@ -105,7 +105,7 @@ import_day() {
     2) tell "$ALERT" "$day: refused before anything was sent; if its file was changed on purpose, import it by hand with \
 --restart, then touch $STATE_DIR/done/$day" "$STATE_DIR/messages" ;;
     7) tell "$NOTIFY" "$day: another run of it is under way" "$STATE_DIR/messages" ;;
-    130 | 143) tell "$NOTIFY" "$day: interrupted; the next run continues" "$STATE_DIR/messages" ;;
+    129 | 130 | 143) tell "$NOTIFY" "$day: interrupted; the next run continues" "$STATE_DIR/messages" ;;
     *) tell "$ALERT" "$day: stopped with exit code $code" "$STATE_DIR/messages" ;;
   esac
   if [ "$code" -le 1 ]; then

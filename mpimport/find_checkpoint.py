@@ -9,10 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from mpimport import checkpoint
-from mpimport.checkpoint import SourceState, State, Unusable
+from mpimport.checkpoint import RejectedFile, SourceState, State, Unusable
 from mpimport.errors import UsageProblem
 from mpimport.keeper import is_begun
 from mpimport.lock import hold, hold_beginning, word_unwritable
@@ -40,13 +44,22 @@ def place_for(settings: Settings) -> Iterator[Path | None]:
         yield folder
 
 
-def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) -> tuple[Path, State | None]:
-    """Find the checkpoint, in `folder` or where it was named, and hold its lock.
+class Place(NamedTuple):
+    """Where the checkpoint is, and what stands in it, None where there is nothing to go on from.
 
-    None where there is nothing to go on from.
+    `stale`: checkpoints of imports that were hardly begun, whose part this one takes once it has written its own.
     """
+
+    path: Path
+    old: State | None
+    stale: Sequence[Path]
+
+
+def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) -> Place:
+    """Find the checkpoint, in `folder` or where it was named, and hold its lock."""
     own = {source.path for source in new.sources}
     others: list[tuple[Path, State]] = []
+    hardly: list[tuple[Path, State]] = []
     if folder is None:
         path = _named(settings)
     else:
@@ -56,6 +69,7 @@ def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) 
         for other, _ in others:
             with hold(other):  # AlreadyRunning: some of the sources are being imported at this moment
                 pass
+        hardly = [(other, old) for other, old in others if other != path and not is_begun(old)]
         others = [(other, old) for other, old in others if is_begun(old)]
         if len(others) == 1 and not lacking(others[0][1], own):
             path, others = others[0][0], []  # a glob that meets more files than before
@@ -66,17 +80,32 @@ def find(settings: Settings, new: State, folder: Path | None, stack: ExitStack) 
         raise UsageProblem(*(_word_overlap(other, old, own) for other, old in others))
     for other, forgotten in others:
         with hold(other):
-            _remove(other)
+            remove(other)
         _tell_forgotten(forgotten, own)
+    stale = [other for other, old in hardly if own.issuperset(source.path for source in old.sources)]
     if settings.run.restart:
         _forget(path, own, named=settings.run.checkpoint is not None)
-        return path, None
+        return Place(path, None, stale)
+    old = _load(settings, path)
+    return Place(path, _only_rejects(new, [one for _, one in hardly]) if old is None and hardly else old, stale)
+
+
+def _load(settings: Settings, path: Path) -> State | None:
     try:
-        old = checkpoint.load(path)
+        return checkpoint.load(path)
     except Unusable as unusable:
         instead = "begin anew with --restart" if unusable.ours or not settings.run.checkpoint else "name another file"
         raise UsageProblem(f"the file {path} {unusable}; {instead}") from unusable
-    return path, old
+
+
+def _only_rejects(new: State, hardly: Sequence[State]) -> State:
+    """Give a state in which nothing is settled, but rejects of imports that were hardly begun may stand in files."""
+    own = {source.path for source in new.sources}
+    sources = {one.path: one for old in hardly for one in old.sources if one.path in own}
+    rejects: dict[str, RejectedFile] = {}
+    for name, file in ((name, file) for old in hardly for name, file in old.rejects.items()):
+        rejects[name] = min(file, rejects.get(name, file), key=attrgetter("scan_from"))
+    return replace(new, sources=tuple(sources.values()), rejects=rejects)
 
 
 def _named(settings: Settings) -> Path:
@@ -155,7 +184,7 @@ def _forget(path: Path, own: Collection[str], *, named: bool) -> None:
     except Unusable as unusable:
         if named and not unusable.ours:
             raise UsageProblem(f"--checkpoint {path} {unusable}; name another file") from unusable
-    _remove(path)
+    remove(path)
     if old is not None and is_begun(old):
         _tell_forgotten(old, own)
 
@@ -172,7 +201,8 @@ def _tell_forgotten(old: State, own: Collection[str]) -> None:
         )
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Take a checkpoint away. Raises UsageProblem where it cannot be."""
     try:
         checkpoint.remove(path)
     except OSError as error:

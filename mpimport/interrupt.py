@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as something to look at: the first asks to finish, the second not to wait.
+"""SIGINT, SIGTERM and SIGHUP as something to look at: the first asks to finish, the second not to wait.
 
 A handler only takes a note; whoever reads, waits or settles looks at it. A read that may wait for ever (a
 pipe, a terminal) is ended by it as if the input ended there, so nothing that was taken from it is lost.
@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP is not None else []))
 MAX_REST_BYTES = 1_048_576  # no event is longer (API documentation)
 POLL_S = 0.2  # how often a wait for input or for the server looks around
 
@@ -48,6 +49,8 @@ class Interrupt:
         return self.times > 1
 
     def _note(self, number: int, _: FrameType | None) -> None:
+        if number == _HANG_UP and self.asked:
+            return  # the shell passes on what the terminal has told already
         self.times += 1
         if self.signal_number is None:
             self.signal_number = number
@@ -62,7 +65,9 @@ class Interrupt:
         """Take the signals while the block runs; the main thread only."""
         read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
-        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        nohup = _HANG_UP is not None and signal.getsignal(_HANG_UP) == signal.SIG_IGN
+        taken = [number for number in SIGNALS if not (nohup and number == _HANG_UP)]
+        before = {number: signal.signal(number, self._note) for number in taken}
         wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         self._wake = read_end
         try:

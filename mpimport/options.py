@@ -44,7 +44,7 @@ Exit codes:
   0 all imported            1 some were rejected     2 wrong usage
   3 too many rejected       4 the server refused us  5 gave up, run again
   6 the input broke         7 it is under way        70 a bug
-  130, 143 interrupted, run again: an import continues where it stopped
+  129, 130, 143 interrupted, run again: it continues where it stopped
 """
 GROUPS = {
     "--project-id": "Where to, and who sends",

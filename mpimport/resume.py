@@ -20,7 +20,7 @@ from mpimport.auth import Auth
 from mpimport.checkpoint import SourceState, State, text_of
 from mpimport.continued import ContinuedInput
 from mpimport.errors import UsageProblem
-from mpimport.find_checkpoint import find, is_done, lacking, place_for
+from mpimport.find_checkpoint import find, is_done, lacking, place_for, remove
 from mpimport.inputs import FileInput
 from mpimport.keeper import Keeper, is_begun
 from mpimport.mark import Ranges, count, cut
@@ -64,9 +64,11 @@ def resume(
         sources=tuple(_name_apart(map(_look_at, files), ())),
     )
     with place_for(settings) as folder:
-        path, old = find(settings, new, folder, stack)
+        path, old, stale = find(settings, new, folder, stack)
         keeper, going_on = _begin(settings, path, old, new, files, clock)
         keeper.begin()
+        for one in stale:
+            remove(one)
     stack.push(keeper.close)
     return Resumed(keeper, going_on)
 

@@ -66,6 +66,7 @@ TELLS_ONLY = {
     "could be saved nowhere": "pipeline.py",
     "empty, no event is in there": "pipeline.py",
     "once more does not wait": "pipeline.py",
+    "cannot be trusted": "checkpoint.py",
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
     # Said to a program, whose author has a traceback.

@@ -81,3 +81,15 @@ def test_a_glob_that_has_met_a_new_file_is_still_the_same_import(tmp_path: Path)
 
     assert second.code == 7, second.err
     assert "Nothing was sent" in second.err
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_checkpoint_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    (tmp_path / "c").write_bytes(b'{"mpimport_checkpoint":1,"state":{}}')
+    os.chown(tmp_path / "c", 54321, 54321)
+    ended = mpimport("e.ndjson", "--url", "http://127.0.0.1:9", "--checkpoint", "c", cwd=tmp_path)
+
+    assert ended.code == 2
+    assert "the file c cannot be trusted: it belongs to another user" in ended.err
+    assert (tmp_path / "c").exists()

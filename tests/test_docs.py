@@ -32,7 +32,7 @@ from mpimport.sandbox.cli import main as sandbox_command
 PACKAGE = ROOT / "mpimport"
 PROSE = re.sub(r"^```.*?^```$", "", MANUAL, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = {"mpimport": command, "mpimport-sandbox": sandbox_command}
-SIGNALS = {130, 143}
+SIGNALS = {129, 130, 143}
 NO_DEFAULT = "\N{EN DASH}"
 ENDS_A_COMMAND = re.compile(r"[|&;<>]+")
 

@@ -259,7 +259,9 @@ def test_an_empty_file_is_nothing_to_do(tmp_path: Path) -> None:
     assert ended.summary["read"] == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (getattr(signal, "SIGHUP", signal.SIGINT), 129)]
+)
 def test_a_signal_lets_what_is_under_way_finish(tmp_path: Path, number: signal.Signals, code: int) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(30_000)])
     with Sandbox(SandboxConfig(latency_s=0.1)) as sandbox:

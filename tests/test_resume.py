@@ -561,6 +561,8 @@ def test_a_last_record_that_was_still_being_written_is_read_again(
 @pytest.mark.parametrize("more", [b"\n", b"", b"1"])
 def test_a_bad_last_record_that_did_not_go_on_is_recorded_once(here: Path, more: bytes, *, killed: bool) -> None:
     events = ndjson([good_event(n) for n in range(30)])
+    of_another = [{"source": "z.ndjson", "line": n, "by": "client", "reasons": [], "raw": "x"} for n in range(1, 200)]
+    write_ndjson(here / "z.ndjson.rejected.ndjson", of_another)
     (here / "e.ndjson").write_bytes(events + b'{"event": "P"}')
     write_ndjson(here / "z.ndjson", [good_event(n) for n in range(30, 130)])
     server, draw = Server(random.Random(1)), random.Random(8)
@@ -578,6 +580,28 @@ def test_a_bad_last_record_that_did_not_go_on_is_recorded_once(here: Path, more:
     assert rejected_lines(here / "e.ndjson.rejected.ndjson") == Counter({31: 1 if more == b"\n" else 2})
     assert summary.tally.already_rejected + summary.tally.rejected == 1
     assert summary.tally.already_imported + summary.tally.imported == 130 + (more == b"\n")
+
+
+def test_rejects_of_a_run_that_hardly_began_are_not_recorded_again_with_more_sources(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n}.ndjson" for n in range(4)]
+    for number, name in enumerate(names):
+        events = [good_event(n) if n % 3 else {"event": "P"} for n in range(number * 30, number * 30 + 30)]
+        write_ndjson(here / name, events)
+    for count in range(1, 4):
+        dies_saving(monkeypatch, random.Random(2), 1)
+        with pytest.raises(Killed):
+            go(tuple(names[:count]), Server(random.Random(1)), random.Random(1), batch=5)
+        assert kept_files()
+    assert rejected_lines(here / "0.ndjson.rejected.ndjson")
+    dies_saving(monkeypatch, random.Random(1), None)
+    summary = go(tuple(names), Server(random.Random(1)), random.Random(1), batch=5)
+
+    for name in names:
+        assert rejected_lines(here / f"{name}.rejected.ndjson") == Counter(range(1, 31, 3))
+    assert (summary.read, summary.tally.rejected) == (120, 40)
+    assert kept_files() == []
 
 
 @pytest.mark.parametrize("dies_after", [2, 4, 6])
