@@ -16,6 +16,8 @@ from mpimport.errors import UsageProblem
 TOKEN = "token"  # noqa: S105  the property's name (API documentation, "authentication")
 SHORTEST_SECRET = 8  # to mask less would tear up every reply, its numbers too, and hide nothing
 
+_AS_HTML = str.maketrans({"&": "&amp;", '"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
+
 
 @dataclass(frozen=True, slots=True)
 class Auth:
@@ -41,7 +43,7 @@ class Auth:
         return {} if self.token is None else {TOKEN: len(json.dumps({TOKEN: self.token}, separators=(",", ":"))) - 1}
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Give what must never be told: the header's value, and the secret as it is and as JSON and forms spell it.
+        """Give what must never be told: the header's value, and the secret as it is, and as others may spell it.
 
         Some servers echo what they get.
         """
@@ -50,7 +52,10 @@ class Auth:
         found = [coded]
         for secret in ((password or user).decode(), self.token or ""):
             spelt = json.dumps(secret)[1:-1]
-            found += [secret, spelt, quote(secret, safe=""), quote_plus(secret), quote_plus(spelt)]
+            twice = json.dumps(spelt)[1:-1]  # in a text that holds JSON
+            packed = base64.b64encode(secret.encode()).decode()
+            found += [secret, spelt, twice, secret.translate(_AS_HTML), packed]
+            found += [quote(secret, safe=""), quote_plus(secret), quote_plus(spelt)]
         return tuple(text.encode() for text in dict.fromkeys(found) if len(text) >= SHORTEST_SECRET)
 
 

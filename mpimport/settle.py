@@ -105,6 +105,7 @@ class Settler:
         problem = None if again else self._write_rejects(rejects)
         if again or problem is not None:
             self.tally.undelivered += len(rejects)
+            self.unsaved += sum(self._keeps(reject.source) for reject in rejects)
             rejects = ()
         problem = self._save_undelivered(outcome) or problem
         self.tally.add(outcome, rejects)

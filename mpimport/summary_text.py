@@ -137,7 +137,7 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     repeats = not (summary.undelivered_files or summary.cut_short)  # else another step says how to go on
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
-    elif repeats and summary.exit_code in (5, 130, 143) and summary.stopped:
+    elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
         again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
         steps.append(f"run the same command again{again}")
     elif repeats and summary.exit_code == 4:

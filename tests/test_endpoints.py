@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from fakes import failed, reply, stored
@@ -318,12 +321,33 @@ def test_the_framings_of_a_row_exist(row: Endpoint) -> None:
     assert ENDPOINTS[row.name] is row
 
 
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        json.dumps,
+        lambda secret: json.dumps(json.dumps(secret)[1:-1]),
+        html.escape,
+        lambda secret: quote(secret, safe=""),
+        quote_plus,
+        lambda secret: base64.b64encode(secret.encode()).decode(),
+    ],
+)
+def test_a_secret_is_known_however_a_reply_spells_it(spell: Callable[[str], str]) -> None:
+    secret = 'a"b&c<d>e+f ö/'
+    text = f"[{spell(secret)}]".encode()
+    for one in service_account("me", secret, "1").secrets():
+        text = text.replace(one, b"***")
+
+    assert text.strip(b'[]\\"') == b"***"
+
+
 def test_a_track_target_has_no_project_and_no_token() -> None:
     auth = token_in_events("abc12345")
     where = target(ENDPOINTS["track"], REGIONS["in"], auth)
     assert (where.url, where.params) == ("https://api-in.mixpanel.com/track", {"verbose": "1"})
     assert auth.headers == {}
-    assert auth.secrets() == (b"abc12345",)
+    assert auth.secrets() == (b"abc12345", b"YWJjMTIzNDU=")
     assert "abc12345" not in repr(auth)
     assert project_token("abc12345").token is None
 
