@@ -201,7 +201,10 @@ def import_inputs(
             summary = conclude(keeper, summary)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
-        return tell(telling.end(facts(summary)))
+        summary = tell(telling.end(facts(summary)))
+        if keeper is not None and summary.exit_code == CannotWrite.exit_code:
+            keeper.finish(done=False)  # all may be settled, but the same command is to be run again
+        return summary
 
 
 def _audit(settings: Settings) -> Audit | None:

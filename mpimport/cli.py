@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from errno import ENOSPC
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import click
 
 from mpimport.command_line import ImportCommand
 from mpimport.completion import VARIABLE, complete_file, mend_shells
-from mpimport.errors import MpimportError, Told, UsageProblem, noting
+from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
 from mpimport.standard_streams import let_go, open_closed
@@ -184,10 +185,17 @@ def _guarded(run: Callable[[], Any]) -> int:
     except MpimportError as error:
         _say(f"mpimport: {_visible(str(error))}")
         return error.exit_code
-    except Exception:  # noqa: BLE001  the last boundary: a bug is told as one
-        _say_all(traceback.format_exc())
-        _say("mpimport: this is a bug in mpimport; please report it with the lines above")
-        return 70
+    except Exception as error:  # noqa: BLE001  the last boundary: a bug is told as one
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == ENOSPC:  # --help; all else is written where such an error is met
+        _say("mpimport: standard output cannot be written: no space is left; send it elsewhere")
+        return CannotWrite.exit_code
+    _say_all(traceback.format_exc())
+    _say("mpimport: this is a bug in mpimport; please report it with the lines above")
+    return 70
 
 
 def _say(line: str) -> None:

@@ -198,7 +198,7 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--quiet", "-q", is_flag=True, help="Say nothing unless something goes wrong."),
     _option("--verbose", "-v", is_flag=True, help="Say more."),
     _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-            help="How lines are logged when there is no terminal."),
+            help="How lines are logged; json on a terminal, too."),
     _option("--profile", metavar="NAME", shell_complete=complete_profile,
             help="Use what stands under [profile.NAME] in the configuration files."),
     _option("--config", metavar="FILE",

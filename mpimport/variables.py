@@ -15,6 +15,7 @@ PREFIX = "MPIMPORT_"
 # (Kubernetes documentation, "Accessing the Service", environment variables).
 _OF_SERVICES = re.compile(r"(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)")
 _SECRET = re.compile(r"(?:\w+_)?(?:SECRET|PASSWORD)")
+_LIKENESS = 0.8  # VERSION, STATE and FILES, which others may set, are less like REGION, RESTART and PROFILE
 
 
 def check_variables(
@@ -34,7 +35,7 @@ def check_variables(
         if _SECRET.fullmatch(name):
             own = "MP_API_SECRET" if "API" in name else "MP_SECRET"
             problems.append(f"{variable}: no option is read from this variable; set {own} for a secret")
-        elif near := nearest(option, options):
+        elif near := nearest(option, options, _LIKENESS):
             meant = PREFIX + near.upper().replace("-", "_")
             problems.append(f"{variable}: no option is read from this variable; did you mean {meant}?")
         else:

@@ -206,3 +206,30 @@ runpy.run_module("mpimport", run_name="__main__", alter_sys=True)
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["imported"] == 1
     assert b"imported" in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_an_import_whose_summary_cannot_be_written_is_not_done_again(tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
+    with Sandbox() as sandbox:
+        for _ in range(2):
+            with Path("/dev/full").open("wb") as full:
+                run = start("e.ndjson", "--url", sandbox.url, "--json", cwd=tmp_path, stdout=full)
+                _, err = run.communicate(timeout=60)
+            assert run.returncode == 5, err
+        again = mpimport("e.ndjson", "--url", sandbox.url, "--json", cwd=tmp_path)
+        requests = sandbox.stats()["requests"]
+
+    assert (again.code, again.summary["read"], again.summary["already_imported"], requests) == (1, 0, 1, 1)
+    assert len((tmp_path / "e.ndjson.rejected.ndjson").read_bytes().splitlines()) == 1
+    assert kept_files() == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_help_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = start("--help", cwd=tmp_path, stdout=full)
+        _, err = run.communicate(timeout=60)
+
+    assert run.returncode == 5
+    assert b"Traceback" not in err
