@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml $(wildcard recogniser/*)
+$(READY): pyproject.toml $(wildcard mpimport/recogniser/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
@@ -33,7 +33,7 @@ lint: $(READY) ## Check style and types
 	$(BIN)/mypy
 	@include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])'); \
 	if command -v cc > /dev/null && [ -e "$$include/Python.h" ]; then \
-	  for file in recogniser/*.c; do \
+	  for file in mpimport/recogniser/*.c; do \
 	    cc -std=c11 -O2 -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Werror -I"$$include" -c -o /dev/null "$$file" || exit 1; \
 	  done; fi
 	$(BIN)/python .ci/audit.py --lenient

@@ -81,22 +81,33 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
             dry_run=dry_run,
             sandbox=sandbox,
         ),
-        credentials=Credentials(
-            project_id=None if project_id is None else str(project_id),
-            username=username,
-            secret=Secret(secret) if secret else None,
-            api_secret=Secret(api_secret) if api_secret else None,
-            token=Secret(token) if token else None,
-        ),
+        credentials=_credentials(project_id, username, secret, api_secret, token),
     )
+    _check(settings, Path(rejected))
+    interrupt = Interrupt()
+    return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)
+
+
+def _credentials(
+    project_id: str | int | None, username: str | None, secret: str | None, api_secret: str | None, token: str | None
+) -> Credentials:
+    return Credentials(
+        project_id=None if project_id is None else str(project_id),
+        username=username,
+        secret=Secret(secret) if secret else None,
+        api_secret=Secret(api_secret) if api_secret else None,
+        token=Secret(token) if token else None,
+    )
+
+
+def _check(settings: Settings, rejected: Path) -> None:
+    """Find what is wrong with options, and with the files that may be written. Raises UsageProblem."""
     try:
         check_settings(settings)
     except (TypeError, AttributeError) as error:
         raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
-    if problems := tuple(find_clashes((), (Path(rejected), undelivered_path(Path(rejected))))):
+    if problems := tuple(find_clashes((), (rejected, undelivered_path(rejected)))):
         raise UsageProblem(*problems)
-    interrupt = Interrupt()
-    return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)
 
 
 class _Caller:

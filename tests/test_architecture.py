@@ -13,9 +13,15 @@ import tomli
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mpimport"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-C_FILES = sorted((ROOT / "recogniser").iterdir())
+C_FILES = sorted((PACKAGE / "recogniser").iterdir())
 KNOW_PYTHON = {"module.h", "module.c", "rules.c"}
 MAX_LINES = 300
+
+TOP_LEVEL = {
+    "mpimport", "tests", "examples",
+    "setup.cfg", "pyproject.toml", "README.md", "Makefile", "LICENSE", "CHANGELOG.md",
+}  # fmt: skip
+BUILT = {"build", "dist", "mpimport.egg-info"}
 
 FENCES = {
     "click": {"cli.py", "options.py", "command_line.py", "completion.py", "given.py", "manual.py", "sandbox/cli.py"},
@@ -121,3 +127,9 @@ def test_help_loads_neither_what_sends_nor_what_draws(arguments: list[str]) -> N
 
 def test_everything_is_typed() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_top_level_holds_what_was_agreed_and_no_more() -> None:
+    there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+
+    assert there - BUILT == TOP_LEVEL

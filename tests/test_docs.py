@@ -193,7 +193,7 @@ def test_every_format_and_endpoint_is_named() -> None:
 def test_the_map_names_every_module_and_no_other() -> None:
     named = [quoted(row[0])[0] for row in rows(section("Map of the code"))]
     modules = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")]
-    in_c = [path.relative_to(ROOT).as_posix() for path in (ROOT / "recogniser").iterdir()]
+    in_c = [path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "recogniser").iterdir()]
 
     assert sorted(named) == sorted(modules + in_c)
 

@@ -56,7 +56,10 @@ def main() -> None:
 
 def _build() -> None:
     BUILT.parent.mkdir(exist_ok=True)
-    include, sources = sysconfig.get_paths()["include"], map(str, sorted((ROOT / "recogniser").glob("*.c")))
+    include, sources = (
+        sysconfig.get_paths()["include"],
+        map(str, sorted((ROOT / "mpimport" / "recogniser").glob("*.c"))),
+    )
     subprocess.run(["gcc", *FLAGS, f"-I{include}", "-o", str(BUILT), *sources], check=True)
 
 
