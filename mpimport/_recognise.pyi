@@ -9,8 +9,16 @@ def new_rules(
     edits: tuple[int, bytes, bytes],
 ) -> _Rules: ...
 def take(
-    rules: _Rules, oldest_s: int, newest_s: int, adds_ip: bool, text: bytes, start: int, lines: bytearray, room: int
-) -> tuple[int, int, int]: ...
+    rules: _Rules,
+    oldest_s: int,
+    newest_s: int,
+    adds_ip: bool,
+    text: bytes,
+    start: int,
+    lines: bytearray,
+    room: int,
+    most_odd: int,
+) -> tuple[int, int, list[tuple[int, bytes, int]]]: ...
 def are_rows(separator: int, width: int, text: bytes, rows: int) -> bool: ...
 def write_rows(
     separator: int, width: int, event: int, columns: list[tuple[int, int, bytes]], text: bytes, rows: int

@@ -43,6 +43,11 @@ class Draft:
             self.count >= self.max_events or len(self.rejects) >= MAX_REJECTS or self.reject_bytes >= MAX_REJECT_BYTES
         )
 
+    @property
+    def room_for_rejects(self) -> int:
+        """How many rejects more make the batch full."""
+        return MAX_REJECTS - len(self.rejects)
+
     def fits(self, nbytes: int) -> bool:
         """Whether an event of that many bytes may still be added; a single one always may."""
         return not self.count or len(self.lines) + nbytes <= self.max_bytes

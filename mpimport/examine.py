@@ -104,7 +104,7 @@ def _examine_value(
     in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
-    found: Counter[str] = Counter()
+    found = Counter() if mends else mends  # to make one for each record takes longer than to clear it
     try:
         event, wrong = value, list(known)
         if type(value) is dict or isinstance(value, Mapping):
@@ -117,7 +117,8 @@ def _examine_value(
             body = _body(event, value, text if shaping.is_default else None, found, limits)
             size = len(body) + sum(limits.sent_with.values())
             if size < MAX_EVENT_BYTES:
-                mends.update(found)
+                if found is not mends:
+                    mends.update(found)
                 return body
             message = f"{size:,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
             reasons = (Reason("event_too_large", message),)
@@ -126,6 +127,7 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
+    found.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
 
 

@@ -7,7 +7,7 @@ nor the network.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from mpimport.batch import Draft
@@ -78,26 +78,36 @@ class Intake:
                 yield self._seal()
                 continue
             room = min(draft.max_events - draft.count, (draft.max_bytes - len(draft.lines)) // ROOM)
-            taken, left = way.take(draft, max(room, 0))
-            if taken:
-                draft.add_run(source, number, taken)
-                self.read += taken
-                number += taken
-            elif left is None:
+            taken, lefts = way.take(draft, max(room, 0))
+            if not (taken or lefts):
                 record = way.next()
                 if record is None:
                     self._stand(number, block)
                     return
-                left = Left(record)
-            if left is not None:
+                lefts = (Left(record),)
+            self.read += taken
+            numbers = self._add_runs(source, number, taken, lefts)
+            for left, at in zip(lefts, numbers, strict=True):
                 self._mends.clear()
                 text = examine(left.record, limits, self._mends, self._shaping, in_question=left.in_question)
-                if isinstance(text, bytes) and not draft.fits(len(text) + 1):
-                    self._stand(number, block, left.record)
+                if isinstance(text, bytes) and not draft.fits(len(text) + 1):  # `room` is for all of many
+                    self._stand(at, block, left.record)
                     yield self._seal()  # whoever stops here has not read this record
                 if text is not None:
-                    self._take_examined(source, number, text)
-                number += 1
+                    self._take_examined(source, at, text)
+            number += taken + len(lefts)
+
+    def _add_runs(self, source: str, first: int, taken: int, lefts: Sequence[Left]) -> list[int]:
+        """Tell the draft which records of those from `first` on were taken; gives the numbers of the others."""
+        numbers, done = [], 0
+        for before, left in enumerate(lefts):
+            if left.after > done:
+                self.draft.add_run(source, first + done + before, left.after - done)
+                done = left.after
+            numbers.append(first + done + before)
+        if taken > done:
+            self.draft.add_run(source, first + done + len(lefts), taken - done)
+        return numbers
 
     def _feed_unreadable(self, source: str, block: Unreadable) -> Iterator[Batch]:
         self.read += 1

@@ -16,13 +16,14 @@ import msgspec
 from mpimport.accept import Names, Typed, count_colons, count_names, decode_typed, with_properties
 from mpimport.batch import Draft
 from mpimport.examine import ADDED, find_duplicates, one_line
-from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_NESTED_BYTES
+from mpimport.limits import DISALLOWED_IDS, INSERT_ID, MAX_DIGITS, MAX_NESTED_BYTES
 from mpimport.mapping import ALIASES
 from mpimport.normalise import LOOKALIKES, insert_id_of
 from mpimport.records import RawRecord
 from mpimport.validate import SOUND_RULES, Limits, Rule
 
-ROOM = MAX_NESTED_BYTES + 128  # no event that is taken quickly is longer, with what is spliced in
+ROOM = MAX_NESTED_BYTES + 2 * MAX_DIGITS + 128
+"""No event that is taken quickly is longer, with what is spliced in; nor one that was odd, its ids written out."""
 
 _NOT_QUICK = (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError)
 _SUSPECT_IDS = DISALLOWED_IDS | LOOKALIKES
@@ -67,9 +68,9 @@ class Quick:
                     or (len(record) > _SMALL and _may_outgrow(record))
                     or (names and names - outer != len(properties) and _repeats(record, names, outer, properties))
                 ):
-                    return taken, Left(record)
+                    return taken, Left(record, None, taken)
             except _NOT_QUICK:
-                return taken, Left(record)
+                return taken, Left(record, None, taken)
             get = properties.get
             time, distinct_id, insert_id = get("time"), get("distinct_id"), get("$insert_id")
             if (
@@ -81,7 +82,7 @@ class Quick:
                 or (not _is_fine_id(insert_id) if insert_id is not None else not _LACKING.isdisjoint(properties))
                 or (add_ip and get("ip", 0) in _NO_IP)
             ):
-                return taken, Left(record, SOUND_RULES)
+                return taken, Left(record, SOUND_RULES, taken)
             ip_is_missing = add_ip and "ip" not in properties
             body = record.removesuffix(_ENDING)
             if body is not record and insert_id is not None and (tidy or b"\r" not in record):
@@ -90,7 +91,7 @@ class Quick:
             else:
                 text = _spelt_out(event, record, ip_is_missing, made=insert_id is None)
                 if text is None:
-                    return taken, Left(record, SOUND_RULES)
+                    return taken, Left(record, SOUND_RULES, taken)
                 lines += text
                 if insert_id is None:
                     draft.mends["insert_id_made"] += 1
@@ -99,10 +100,14 @@ class Quick:
 
 
 class Left(NamedTuple):
-    """A record that was not taken. `in_question`: as `examine` has it, so that it need not look at all of it again."""
+    """A record that was not taken, behind `after` that were.
+
+    `in_question`: as `examine` has it, so that it need not look at all of it again.
+    """
 
     record: RawRecord
     in_question: Sequence[Rule] | None = None
+    after: int = 0
 
 
 def _may_outgrow(record: bytes) -> bool:

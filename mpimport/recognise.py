@@ -23,7 +23,7 @@ from mpimport.limits import (
     MAX_TEXT,
 )
 from mpimport.normalise import LOOKALIKES
-from mpimport.validate import Limits
+from mpimport.validate import SOUND_RULES, Limits, values
 
 try:
     from mpimport import _recognise
@@ -32,10 +32,16 @@ except ImportError:  # no C compiler was there when mpimport was installed
 else:
     IN_C = True
 
-Take = Callable[[bytes, int, bytearray, int], "tuple[int, int, int]"]
-"""(text, start, lines, room) -> (taken, end, odd): appends to `lines` the events of lines of the text, at most `room`,
-from `start` up to the first line that is not surely right, which begins at `end`. `odd` is not 0 where the event there
-is one that the loop leaves as sound, too: bits, in the order of `validate.SOUND_RULES`, of those that it may break."""
+Odd = tuple[int, bytes, int]
+"""(after, line, odd): a line behind so many that were taken, whose event is sound but for what is odd. `odd` is never
+0: bits, in the order of `QUESTIONS`, of those rules that it may break."""
+
+QUESTIONS = (*SOUND_RULES, None, values)  # of an `ip` that is taken out there is a bit, but no rule
+
+Take = Callable[[bytes, int, bytearray, int, int], "tuple[int, int, list[Odd]]"]
+"""(text, start, lines, room, most_odd) -> (taken, end, odd): appends to `lines` the events of lines of the text from
+`start` on, passes over at most `most_odd` lines that are odd, and gives these. `taken` and those are at most `room` in
+all. What begins at `end`, where the text does not end, may be anything."""
 
 Recogniser = Callable[[Limits], Take]
 """Serves one thread."""

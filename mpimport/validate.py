@@ -233,7 +233,8 @@ def _reserved(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
         )
 
 
-def _values(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
+def values(event: Mapping[str, Any], limits: Limits) -> Iterator[Reason]:
+    """Tell what is wrong with the names and values of properties, whatever they are."""
     for name, value in _properties(event).items():
         if is_plain(name, value):
             continue
@@ -255,7 +256,7 @@ RULES: tuple[Rule, ...] = (
     _distinct_id,
     _insert_id,
     _reserved,
-    _values,
+    values,
 )
 
 SOUND_RULES: tuple[Rule, ...] = (_event_name, _time, _distinct_id, _insert_id)

@@ -5,7 +5,7 @@ Knows neither rules nor files, nor how a record that is not taken is mended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BytesIO
 from itertools import chain, islice, repeat
@@ -16,14 +16,15 @@ from mpimport.batch import Draft
 from mpimport.edits import NO_EDITS, edits_of
 from mpimport.prepare import Prepared, Preparing
 from mpimport.quick import Left, Quick
-from mpimport.recognise import Loader, Take
+from mpimport.recognise import QUESTIONS, Loader, Take
 from mpimport.records import Block, RawRecord
-from mpimport.validate import SOUND_RULES, Limits
+from mpimport.validate import Limits
 
 _MOST_PATIENCE = 1024
 _IN_QUESTION = [
-    [rule for bit, rule in enumerate(SOUND_RULES) if odd >> bit & 1] for odd in range(2 << len(SOUND_RULES))
-]  # by what the recogniser finds odd; there is a bit more, for an `ip` that is taken out
+    [rule for bit, rule in enumerate(QUESTIONS) if rule is not None and odd >> bit & 1]
+    for odd in range(1 << len(QUESTIONS))
+]  # by what the recogniser finds odd
 
 
 class Ways:
@@ -59,10 +60,11 @@ class Ways:
 class Way(Protocol):
     """A way through the records of one block."""
 
-    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
-        """Append events that are right, at most `room`; give how many, and the record behind them if it may not be.
+    def take(self, draft: Draft, room: int) -> tuple[int, Sequence[Left]]:
+        """Append events that are right; give how many, and the records between them and behind them that may not be.
 
-        None is taken and no record given only where there is no room, or at the end of the block.
+        Each of these may take as much room as an event, of which there is for `room`. None is taken and no record
+        given only where there is no room, or at the end of the block.
         """
 
     def next(self) -> RawRecord | None:
@@ -80,9 +82,10 @@ class ByRecord:
         self._limits = limits
         self._tidy = tidy
 
-    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Sequence[Left]]:
         """Do as `Way` says."""
-        return self._quick.swallow(self._records, draft, room, self._limits, tidy=self._tidy)
+        taken, left = self._quick.swallow(self._records, draft, room, self._limits, tidy=self._tidy)
+        return taken, () if left is None else (left,)
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -100,16 +103,16 @@ class ByLine:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Sequence[Left]]:
         """Do as `Way` says."""
-        start = self._records.tell()
-        taken, end, odd = self._recognise(self._text, start, draft.lines, room)
+        start, most_odd = self._records.tell(), draft.room_for_rejects
+        taken, end, odds = self._recognise(self._text, start, draft.lines, room, most_odd)
         self._records.seek(end)
-        if taken == room or end == len(self._text):
-            return taken, None
-        if odd:
+        if odds:
             self._patience = 1
-            return taken, Left(self._records.readline(), _IN_QUESTION[odd])
+            return taken, [Left(line, _IN_QUESTION[odd], after) for after, line, odd in odds]
+        if taken == room or end == len(self._text):
+            return taken, ()
         lines = list(islice(self._records, 1 if taken else self._patience))
         counted = zip(lines, map(count_colons, lines), strict=True)
         more, left = self._quick.swallow(counted, draft, room - taken, self._limits)
@@ -117,7 +120,7 @@ class ByLine:
         passed = more + (left is not None)
         if passed < len(lines):
             self._records.seek(end + sum(map(len, lines[:passed])))
-        return taken + more, left
+        return taken + more, () if left is None else (left._replace(after=taken + more),)
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -137,23 +140,23 @@ class ByEdit:
         self._way: Way | None = None
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Sequence[Left]]:
         """Do as `Way` says."""
         while room:
             if self._way is not None:
                 taken, left = self._way.take(draft, room)
-                if taken or left is not None:
+                if taken or left:
                     self._records.seek(self._rest_begins + self._rest.tell())
                     return taken, left
                 self._way = None
-            taken, end, _ = self._recognise(self._text, self._records.tell(), draft.lines, room)
+            taken, end, _ = self._recognise(self._text, self._records.tell(), draft.lines, room, 0)
             self._records.seek(end)
             if taken < room and end < len(self._text):
                 self._patience = 1 if taken else min(self._patience * 2, _MOST_PATIENCE)
                 self._set_aside(end, self._patience)
             if taken or end == len(self._text):
-                return taken, None
-        return 0, None
+                return taken, ()
+        return 0, ()
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -183,7 +186,7 @@ class ByPrepared:
         self._recognise = recognise
         self._patience = 1
 
-    def take(self, draft: Draft, room: int) -> tuple[int, Left | None]:
+    def take(self, draft: Draft, room: int) -> tuple[int, Sequence[Left]]:
         """Do as `Way` says."""
         prepared, taken = self._prepared, 0
         while taken < room and self._at < len(prepared.records):
@@ -196,9 +199,9 @@ class ByPrepared:
             if stopped:
                 record = prepared.records[self._at - 1]
                 if not self._take_again(record, draft):
-                    return taken, Left(record)
+                    return taken, (Left(record, None, taken),)
                 taken += 1
-        return taken, None
+        return taken, ()
 
     def next(self) -> RawRecord | None:
         """Do as `Way` says."""
@@ -213,7 +216,7 @@ class ByPrepared:
         taken = 0
         if self._recognise is not None:
             text = self._prepared.text
-            taken, end, _ = self._recognise(text, self._lines.tell(), draft.lines, room)
+            taken, end, _ = self._recognise(text, self._lines.tell(), draft.lines, room, 0)
             self._lines.seek(end)
             if taken == room or end == len(text):
                 return taken, False

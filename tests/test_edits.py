@@ -36,7 +36,7 @@ def edited(text: bytes, shaping: Shaping, limits: Limits = LIMITS) -> bytes | No
     if RECOGNISER is None or edits is None:
         return None
     lines = bytearray()
-    taken, _, _ = RECOGNISER(edits)(limits)(text, 0, lines, 1)
+    taken, _, _ = RECOGNISER(edits)(limits)(text, 0, lines, 1, 0)
     return bytes(lines) if taken else None
 
 

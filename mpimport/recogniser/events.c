@@ -71,13 +71,14 @@ static int is_small(Bytes record, size_t size, size_t max_bytes)
     return size <= max_bytes;
 }
 
-/* Copy the events of lines that are right; gives how many, and moves `scan` to the first line that is not taken.
- * `odd`: what is odd in that line's event, if nothing else is the matter with it; else 0. */
-size_t take_lines(Scan *scan, size_t room, char **out, int *odd)
+/* Copy the events of lines that are right; gives how many, and moves `scan` behind the last line that was seen to.
+ * Notes in `odds` the lines whose events are odd and nothing else, and goes on behind them; each could become an event
+ * in Python, and takes as much of the room. */
+size_t take_lines(Scan *scan, size_t room, char **out, Odds *odds)
 {
     size_t taken = 0;
-    *odd = 0;
-    while (taken < room && scan->at < scan->end) {
+    odds->count = 0;
+    while (taken + odds->count < room && scan->at < scan->end) {
         Bytes line = scan->at, from = line, end;
         int is_last, adds_ip;
         scan->edit_count = 0;
@@ -91,12 +92,16 @@ size_t take_lines(Scan *scan, size_t room, char **out, int *odd)
         adds_ip = scan->needs_ip && !(scan->seen & (1 << IP));
         if ((scan->at < scan->end && *scan->at++ != '\n') ||
             !is_small(line, (size_t)(scan->at - line), scan->rules->max_bytes - scan->rules->growth) ||
-            (*odd = scan->odd) ||
-            (adds_ip && is_last &&
+            (scan->odd && odds->count == odds->most) ||
+            (!scan->odd && adds_ip && is_last &&
              (end - scan->closing >= CLOSING_SPAN ||
               !note_edit(scan, scan->closing, end, IP_LAST, sizeof IP_LAST - 1)))) {
             scan->at = line;
             break;
+        }
+        if (scan->odd) {
+            odds->found[odds->count++] = (Odd){taken, line, scan->at, scan->odd};
+            continue;
         }
         if (adds_ip && !is_last) {
             *out = put(*out, line, (size_t)(scan->first_property - line));

@@ -39,18 +39,33 @@ static int append(PyObject *lines, const char *text, size_t size)
     return 0;
 }
 
+/* List the lines that are odd, each as (after, line, odd). */
+static PyObject *list_odds(const Odds *odds)
+{
+    PyObject *list = PyList_New((Py_ssize_t)odds->count);
+    for (size_t i = 0; list != NULL && i < odds->count; i++) {
+        const Odd *found = &odds->found[i];
+        PyObject *told = Py_BuildValue("ny#i", (Py_ssize_t)found->after, (const char *)found->line,
+                                       (Py_ssize_t)(found->end - found->line), found->odd);
+        if (told == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SetItem(list, (Py_ssize_t)i, told);
+    }
+    return list;
+}
+
 static PyObject *take(PyObject *module, PyObject *arguments)
 {
     (void)module;
     PyObject *capsule, *bytes, *lines;
-    Py_ssize_t start, size, room;
+    Py_ssize_t start, size, room, most;
     long long oldest_s, newest_s;
     size_t taken;
-    int odd;
     char *text, *out;
     Scan scan;
-    if (!PyArg_ParseTuple(arguments, "OLLpSnYn", &capsule, &oldest_s, &newest_s, &scan.needs_ip, &bytes, &start, &lines,
-                          &room))
+    if (!PyArg_ParseTuple(arguments, "OLLpSnYnn", &capsule, &oldest_s, &newest_s, &scan.needs_ip, &bytes, &start, &lines,
+                          &room, &most))
         return NULL;
     Recogniser *made = PyCapsule_GetPointer(capsule, NAME);
     if (made == NULL || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
@@ -64,6 +79,7 @@ static PyObject *take(PyObject *module, PyObject *arguments)
         return NULL;
     }
     room = room > 0 ? room : 0;
+    made->odds.most = most < 0 ? 0 : most < MAX_ODDS ? (size_t)most : MAX_ODDS;
     if (reserve(made, (size_t)(size - start), (size_t)room) < 0)
         return NULL;
     out = made->scratch;
@@ -73,16 +89,17 @@ static PyObject *take(PyObject *module, PyObject *arguments)
     scan.times.oldest_s = oldest_s;
     scan.times.newest_s = newest_s;
     if (size - start < WORTH_RELEASING) {
-        taken = take_lines(&scan, (size_t)room, &out, &odd);
+        taken = take_lines(&scan, (size_t)room, &out, &made->odds);
     } else {
         made->busy = 1;
         Py_BEGIN_ALLOW_THREADS
-        taken = take_lines(&scan, (size_t)room, &out, &odd);
+        taken = take_lines(&scan, (size_t)room, &out, &made->odds);
         Py_END_ALLOW_THREADS
         made->busy = 0;
     }
     /* made before: what is appended is told of, even where memory ends */
-    PyObject *told = Py_BuildValue("nni", (Py_ssize_t)taken, (Py_ssize_t)(scan.at - (Bytes)text), odd);
+    PyObject *told = Py_BuildValue("nnN", (Py_ssize_t)taken, (Py_ssize_t)(scan.at - (Bytes)text),
+                                   list_odds(&made->odds));
     if (told != NULL && append(lines, made->scratch, (size_t)(out - made->scratch)) < 0)
         Py_CLEAR(told);
     return told;
@@ -175,7 +192,7 @@ static PyMethodDef methods[] = {
     {"are_rows", are_rows, METH_VARARGS, "Tell whether a text is so many rows of a table, all of one width."},
     {"write_rows", write_rows, METH_VARARGS, "Write rows of a table as events, one a line; an empty line for what may be else."},
     {"new_rules", new_rules, METH_VARARGS, "Put names, ids and limits into a form that `take` reads."},
-    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and what is odd there."},
+    {"take", take, METH_VARARGS, "Append the events of lines to a bytearray; give how many, where that ended, and the odd ones."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,6 +15,7 @@ typedef struct {
     PyObject *words;       /* holds all the texts of the rules */
     char *scratch;         /* the events of one call, before they are appended */
     size_t scratch_size;
+    Odds odds;             /* of one call */
     int busy;              /* the scratch is in use while other threads run */
 } Recogniser;
 

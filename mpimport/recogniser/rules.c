@@ -76,7 +76,7 @@ static int set_limits(Rules *rules, const Py_ssize_t *limits)
     return rules->max_depth >= 0 && rules->max_depth <= MAX_NESTING && rules->max_lists >= 0 &&
            rules->max_lists <= MAX_NESTING && rules->max_properties <= MAX_OPEN_NAMES &&
            rules->max_keys <= MAX_OPEN_NAMES &&
-           rules->max_properties + (size_t)rules->max_depth * rules->max_keys <= MAX_OPEN_NAMES;
+           rules->max_properties + (size_t)(rules->max_depth + TOO_MANY_LEVELS) * rules->max_keys <= MAX_OPEN_NAMES;
 }
 
 PyObject *new_rules(PyObject *module, PyObject *arguments)

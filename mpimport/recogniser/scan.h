@@ -8,14 +8,18 @@
 #include "text.h"
 
 #define SLOTS 256          /* of a table of words, which is never more than half full */
-#define MAX_OPEN_NAMES 1280 /* names in the objects that are open at a time: `rules.c` sees to it that no more can be */
+#define MAX_OPEN_NAMES 2304 /* names in the objects that are open at a time: `rules.c` sees to it that no more can be */
 #define MAX_NESTING 8      /* levels of objects, and of lists: so deep do the scanners call themselves */
+#define TOO_MANY_LEVELS 4  /* of objects, beyond those that are legal, are looked into: what is deeper is left */
 #define MAX_INT_DIGITS 18  /* a whole number of so many digits fits 64 bits */
 #define MAX_EDITS 256      /* of one event; there is a bound, and an event with more is left */
+#define MAX_ODDS 512        /* events that are odd, of one call: about as many as a block holds */
 #define IP_BYTES 10        /* more than `ip` and a line end make an event longer */
 
 /* What a property's name means to the rules. */
 enum { ORDINARY, EVENT = ORDINARY, TIME, DISTINCT_ID, INSERT_ID, IP, REFUSED }; /* `recognise` names them, too */
+
+#define DEEP REFUSED /* among what is odd, where no refused name is: an object has too many levels */
 
 /* What becomes of a property. */
 enum { KEEP, DROP, AS_STRING, AS_NUMBER, AS_BOOLEAN, NO_STRING, NOT_EMPTY }; /* `edits` names them, too */
@@ -64,7 +68,7 @@ typedef struct {
     Times times;
     int needs_ip;          /* `ip` is added to events that lack it */
     int seen;              /* bits of the kinds of names that the properties hold */
-    int odd;               /* bits of the kinds of names whose value is missing or not as its own rule has it */
+    int odd;               /* bits of the kinds of names whose value is missing or not as its own rule has it, and DEEP */
     Bytes first_property;  /* behind the opening brace of the properties */
     Bytes closing;         /* at their closing brace */
     size_t open;           /* how many of `hashes` are in use */
@@ -72,6 +76,19 @@ typedef struct {
     size_t edit_count;
     Edit edits[MAX_EDITS]; /* of this event, in the order of its text */
 } Scan;
+
+/* An event that is not taken, because of what is odd in it and nothing else. */
+typedef struct {
+    size_t after;          /* so many events were taken before it */
+    Bytes line, end;
+    int odd;
+} Odd;
+
+typedef struct {
+    size_t most;           /* how many may be passed over, no more than MAX_ODDS */
+    size_t count;
+    Odd found[MAX_ODDS];
+} Odds;
 
 #ifdef __GNUC__ /* other compilers show nobody what they are not told to */
 #pragma GCC visibility push(hidden)
@@ -92,7 +109,7 @@ char *put_edited(const Scan *scan, Bytes from, Bytes end, char *out);
 int scan_members(Scan *scan);
 
 /* events.c */
-size_t take_lines(Scan *scan, size_t room, char **out, int *odd);
+size_t take_lines(Scan *scan, size_t room, char **out, Odds *odds);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

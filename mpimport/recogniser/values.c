@@ -37,6 +37,14 @@ int scan_number(Scan *scan)
 static int scan_object(Scan *scan, int depth);
 static int scan_list(Scan *scan, int depth, int lists);
 
+/* Pass over an object within so many levels that are legal (`too_deep`: a few more are passed over, and it is noted). */
+static int scan_level(Scan *scan, int depth)
+{
+    if (depth <= 0)
+        scan->odd |= 1 << DEEP;
+    return depth > -TOO_MANY_LEVELS && scan_object(scan, depth - 1);
+}
+
 /* Pass over a value that may hold `depth` levels of objects and `lists` of lists (`accept._value_type`). */
 int scan_value(Scan *scan, int depth, int lists)
 {
@@ -45,7 +53,7 @@ int scan_value(Scan *scan, int depth, int lists)
     case '"':
         return scan_string(scan, &text);
     case '{':
-        return depth && scan_object(scan, depth - 1);
+        return scan_level(scan, depth);
     case '[':
         return lists && scan_list(scan, depth, lists - 1);
     case 't':
