@@ -56,6 +56,9 @@ def run(environment: Mapping[str, str]) -> Summary:
 
 def main() -> int:
     """Print the account of the import; return its exit code."""
+    if sys.argv[1:]:  # --help, say: nobody expects that to import
+        print(__doc__, file=sys.stderr)
+        return 2
     try:
         summary = run(os.environ)
     except UsageProblem as problem:

@@ -91,8 +91,16 @@ def profile_names(named: str | None) -> list[str]:
 
 def _places(named: str | None) -> tuple[Path, ...]:
     if named is None:
-        return user_file(), Path(NAME)
+        return *_users_own(), Path(NAME)
     return () if named == "none" else (Path(named),)
+
+
+def _users_own() -> tuple[Path, ...]:
+    try:
+        place = user_file()
+    except RuntimeError:  # a user without a home, as in containers: there is no file of theirs
+        return ()
+    return (place,) if place.is_absolute() else ()  # older platformdirs give ~ back as it is
 
 
 def _is_there(place: Path) -> bool:

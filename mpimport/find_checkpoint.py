@@ -30,7 +30,16 @@ def state_folder() -> Path:
     """Give the folder for checkpoints: where the user's system keeps what programs remember."""
     from platformdirs import user_state_path  # noqa: PLC0415  needed only with a checkpoint
 
-    return user_state_path("mpimport", appauthor=False)
+    try:
+        folder = user_state_path("mpimport", appauthor=False)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # older platformdirs give ~ back as it is
+        raise UsageProblem(
+            "the user has no home folder to keep the checkpoint in; set XDG_STATE_HOME or HOME to an absolute path, "
+            "name a file with --checkpoint, or keep none with --no-checkpoint"
+        )
+    return folder
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class _Run:
         if not source.consumed:
             self.empty.append(source.name)
         elif len(self.plan.inputs) > 1:
-            self.notes.append(f"{source.name}: no event was found in its {source.consumed:,} bytes")
+            self.notes.append(f"{source.name}: no event was found in its {many(source.consumed, 'byte')}")
 
     def _broke(self, error: MpimportError) -> None:
         nothing_sent = not (self.tally.requests or self.under_way)
@@ -276,7 +276,7 @@ class _Run:
         resumed = plan.keeper is not None and plan.keeper.resumed
         if not (tally.read or resumed or self.errors or plan.interrupt.asked) and self.consumed:
             self.errors.append(
-                BrokenInput(f"no event was found in {self.consumed:,} bytes of input: is it the right one?")
+                BrokenInput(f"no event was found in {many(self.consumed, 'byte')} of input: is it the right one?")
             )
         if not tally.balances:
             self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))

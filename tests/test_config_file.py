@@ -84,6 +84,22 @@ def test_each_place_comes_before_the_next(here: Path, user: Path, monkeypatch: p
     assert workers("--config", "none") == (16, "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows know every user's folder")
+def test_a_user_without_a_home_has_no_file_and_is_told_where_a_checkpoint_can_be(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 54_321)  # as `docker run --user` does: nobody whom the system knows
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MP_TOKEN", "t")
+    assert run() == 0
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson", "--url", "http://127.0.0.1:9"])
+    assert end.value.code == 2
+    assert "set XDG_STATE_HOME or HOME to an absolute path" in capsys.readouterr().err
+    assert not here.with_name("~").exists()
+
+
 def test_every_kind_of_value_arrives_as_an_option_would_give_it(here: Path) -> None:
     lines = (
         "project_id = 12345\nregion = 'eu'\nmax-rejected = 100\nbackoff-jitter = [1, 2.5]\ntimeout = 7\njson = true\n"

@@ -306,6 +306,13 @@ def test_the_library_script_says_what_is_not_set(tmp_path: Path) -> None:
     assert run.stderr.startswith("set MP_USERNAME, MP_SECRET too")
 
 
+def test_the_library_script_that_is_asked_for_help_imports_nothing(tmp_path: Path) -> None:
+    run = python(EXAMPLES / "library.py", "--help", cwd=tmp_path, env={**CREDENTIALS, "MP_URL": "http://127.0.0.1:9"})
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "MP_PROJECT_ID" in run.stderr
+
+
 # The cron script
 
 needs_flock = pytest.mark.skipif(

@@ -210,6 +210,10 @@ def test_the_page_is_readable(sandbox: Sandbox, browser: Browser, tmp_path: Path
     assert browser.run(CONTRAST) >= 4.5
     background = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    # A sandbox that ran for weeks: no counter sticks out of its card.
+    browser.look(width=1024, height=800, scheme=scheme)
+    browser.run("document.querySelectorAll('dd').forEach(one => one.textContent = '1,234,567,890,123')")
+    assert browser.run("[...document.querySelectorAll('dd')].every(one => one.scrollWidth <= one.clientWidth)")
     browser.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes()[:4] == b"\x89PNG"
 
