@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mpimport.command_line import ImportCommand
+from mpimport.command_line import ImportCommand, Misuse
 from mpimport.completion import VARIABLE, complete_file, mend_shells
 from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, with_options
@@ -158,7 +158,8 @@ def _run(arguments: list[str]) -> Any:
             suppress(UsageProblem),
             told_without_summary(sys.stderr, metrics=metrics, as_json=asked["log_format"] == "json"),
         ):
-            raise UsageProblem(misuse.format_message()) from misuse
+            problems = misuse.problems if isinstance(misuse, Misuse) else [misuse.format_message()]
+            raise UsageProblem(*problems) from misuse
         raise
 
 
