@@ -22,6 +22,7 @@ from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.keeper import conclude
+from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.network import check_network
@@ -36,9 +37,10 @@ from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
 from mpimport.settings import MapSettings, Settings
 from mpimport.settings_check import check
-from mpimport.settle import Settler, rejected_paths
+from mpimport.settle import Settler, rejected_paths, undelivered_path
 from mpimport.telling import Telling
 from mpimport.time_forms import TimeReader
+from mpimport.writable import hold_pipes
 
 if TYPE_CHECKING:
     from mpimport.audit import Audit
@@ -162,6 +164,7 @@ def import_inputs(
     destination is no use.
     """
     with ExitStack() as stack:
+        stack.enter_context(hold_pipes(_appended(settings, inputs)))
         endpoint = ENDPOINTS[settings.send.endpoint]
         base_url, auth, facts = find_destination(settings, endpoint, stack)
         place = target(endpoint, base_url, auth, strict=settings.send.strict)
@@ -207,6 +210,16 @@ def import_inputs(
         return summary
 
 
+def _appended(settings: Settings, inputs: Sequence[Input]) -> Iterator[Path]:
+    path_of = rejected_paths(settings.run.rejected)
+    for source in inputs:
+        yield path_of(source.name)
+        if not source.resumable:
+            yield undelivered_path(path_of(source.name))
+    if settings.run.audit is not None:
+        yield Path(settings.run.audit)
+
+
 def _audit(settings: Settings) -> Audit | None:
     if not settings.run.dry_run:
         return None
@@ -221,12 +234,22 @@ def _with_audit(path: str | None, summary: Summary) -> Summary:
         return summary
     found = {**summary.audit.as_json(), "account": summary.as_json()}
     try:
-        with open(open_private(Path(path), os.O_WRONLY | os.O_TRUNC), "wb") as file:  # noqa: PTH123  a descriptor
-            file.write(f"{json.dumps(found, indent=2, ensure_ascii=False)}\n".encode(errors="replace"))
+        _write_over(Path(path), f"{json.dumps(found, indent=2, ensure_ascii=False)}\n".encode(errors="replace"))
     except OSError as error:
         problem = f"--audit {path}: cannot be written: {error.strerror or error}"
         return replace(summary, stopped=problem, exit_code=CannotWrite.exit_code)
     return summary
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    """Write to a file instead of what is in it, or into a pipe, for which nobody waits without end."""
+    if path.exists() and not path.is_file():
+        pipe = LineFile(path)
+        pipe.append([data])
+        pipe.close()
+        return
+    with open(open_private(path, os.O_WRONLY | os.O_TRUNC), "wb") as file:  # noqa: PTH123  a descriptor
+        file.write(data)
 
 
 def _introduce(settings: Settings, place: Target, auth: Auth, inputs: Sequence[Input], report: Report) -> None:

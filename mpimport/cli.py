@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mpimport.command_line import ImportCommand
+from mpimport.command_line import ImportCommand, Misuse
 from mpimport.completion import VARIABLE, complete_file, mend_shells
 from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
-from mpimport.standard_streams import let_go, open_closed
+from mpimport.standard_streams import is_missing, let_go, open_closed
 
 if TYPE_CHECKING:
     from mpimport.account import Summary
@@ -118,11 +118,11 @@ def _inputs(
 
 
 def _or_standard_input(sources: Sequence[str]) -> Sequence[str]:
-    if sources:
-        return sources
-    if sys.stdin is None or sys.stdin.isatty():
+    if not sources and (is_missing(sys.stdin) or sys.stdin.isatty()):
         raise UsageProblem("nothing to import: name a file, or pipe events in; mpimport --help shows examples")
-    return ("-",)
+    if "-" in sources and is_missing(sys.stdin):
+        raise UsageProblem("-: standard input is closed: nothing can be read from it; name a file, or pipe events in")
+    return sources or ("-",)
 
 
 def _level(given: Mapping[str, Any]) -> int:
@@ -158,7 +158,8 @@ def _run(arguments: list[str]) -> Any:
             suppress(UsageProblem),
             told_without_summary(sys.stderr, metrics=metrics, as_json=asked["log_format"] == "json"),
         ):
-            raise UsageProblem(misuse.format_message()) from misuse
+            problems = misuse.problems if isinstance(misuse, Misuse) else [misuse.format_message()]
+            raise UsageProblem(*problems) from misuse
         raise
 
 

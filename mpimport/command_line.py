@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from mpimport.misspelt import DASHES, find_meant, hint
 from mpimport.options import GROUPS
-from mpimport.spelling import nearest
 
-_SECRET = re.compile(r"(secret|password|passwd|passphrase)$", re.IGNORECASE)
+_SECRET = re.compile(r"(secret|password|passwd|passphrase|^--pass|^--api[-_]?key|bearer)$", re.IGNORECASE)
 _COLUMN = 24  # most options fit
 
 
@@ -24,13 +24,35 @@ class ImportCommand(click.Command):
     """A command whose options are shown in groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and say what to do instead of giving a secret's value, which is not repeated."""
+        """Parse, and tell all that is wrong together; a secret's value is not repeated."""
+        given = list(args)
         try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as misuse:
-            raise _meant(misuse) from None
-        except click.BadParameter as misuse:
-            raise _placed(misuse) from None
+            rest = super().parse_args(ctx, args)
+        except (click.NoSuchOption, click.BadParameter) as misuse:
+            raise Misuse(dict.fromkeys(self._find_misuse(ctx, given)) or [misuse.format_message()], ctx) from None
+        if not ctx.resilient_parsing and (pasted := list(_find_pasted(self, ctx.params["sources"], given))):
+            raise Misuse(pasted, ctx)
+        return rest
+
+    def _find_misuse(self, ctx: click.Context, given: list[str]) -> Iterator[str]:
+        """Parse once more, passing over what is wrong to what is wrong behind it."""
+        lenient = click.Context(self, ctx.parent, ctx.info_name, ignore_unknown_options=True)
+        try:
+            opts, _, _ = self.make_parser(lenient).parse_args(list(given))
+        except click.UsageError as misuse:
+            yield misuse.format_message()
+            return
+        sources = opts["sources"] if isinstance(opts["sources"], Sequence) else ()  # click marks what is not given
+        for argument in _before_end(sources, given):
+            if argument.startswith("-") and argument != "-":
+                yield _word_unknown(self, argument, given)
+        yield from _find_pasted(self, sources, given)
+        for option in self.get_params(lenient):
+            if isinstance(option, click.Option) and not option.is_eager:
+                try:
+                    option.handle_parse_result(lenient, opts, [])
+                except click.BadParameter as misuse:
+                    yield _placed(misuse).format_message()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each under the heading of its group."""
@@ -40,19 +62,49 @@ class ImportCommand(click.Command):
                 formatter.write_dl([(written.ljust(_COLUMN), meaning) for written, meaning in rows], col_max=_COLUMN)
 
 
-def _meant(misuse: click.NoSuchOption) -> click.UsageError:
-    """Say of an option that there is not what was meant."""
-    name = misuse.option_name
+class Misuse(click.UsageError):
+    """Everything that is wrong with a command line, told together."""
+
+    def __init__(self, problems: Iterable[str], context: click.Context) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\nError: ".join(self.problems), context)
+
+
+def _word_unknown(command: click.Command, argument: str, given: Sequence[str]) -> str:
+    """Say of an option that there is not what was meant; click parts one of one dash into letters."""
+    name = argument.partition("=")[0]
+    known = _names(command)
+    if not name.startswith("--"):
+        whole = next((it for it in given if it[:1] == "-" != it[1:2] and set(argument) <= set(it)), name)
+        whole = whole.partition("=")[0]
+        name = whole if len(whole) > 2 and find_meant(whole, known) else name[:2]  # what follows may be a secret
     if not _SECRET.search(name):
-        near = nearest(name, misuse.possibilities or ())
-        return click.NoSuchOption(name, possibilities=[near] if near else None, ctx=misuse.ctx)
+        return f"No such option {name!r}. {hint(name, known) or 'mpimport --help shows all options.'}"
     kind = "api-secret" if "api" in name else "secret"
     variable = f"MP_{kind.upper().replace('-', '_')}"
-    return click.UsageError(
+    return (
         f"no option takes a secret's value, for everybody on this machine could read it: put it into a file "
-        f"and give --{kind}-file PATH, or set {variable}. What followed {name} may be in your shell's history.",
-        misuse.ctx,
+        f"and give --{kind}-file PATH, or set {variable}. What followed {name} may be in your shell's history."
     )
+
+
+def _find_pasted(command: click.Command, sources: Sequence[str], given: Sequence[str]) -> Iterator[str]:
+    """Tell of options whose hyphens a text program has made dashes, so that they count as files."""
+    for source in _before_end(sources, given):
+        if source.startswith(tuple(DASHES)) and not os.path.lexists(source):
+            name = source.partition("=")[0]
+            meant = find_meant(name, _names(command)) or ["OPTION"]
+            yield f"{name!r} begins with a dash, where an option has two hyphens: type --{meant[0]}"
+
+
+def _before_end(sources: Sequence[str], given: Sequence[str]) -> Sequence[str]:
+    """Leave out what stands behind `--`, which are files whatever they are called."""
+    return sources[: len(sources) - len(given) + given.index("--") + 1] if "--" in given else sources
+
+
+def _names(command: click.Command) -> list[str]:
+    options = [it for it in command.params if isinstance(it, click.Option)]
+    return [name[2:] for it in options for name in (*it.opts, *it.secondary_opts) if name.startswith("--")] + ["help"]
 
 
 def _placed(misuse: click.BadParameter) -> click.BadParameter:

@@ -18,6 +18,7 @@ from mpimport.endpoints import ENDPOINTS
 from mpimport.settings import Credentials, Secret
 
 MAX_SECRET_BYTES = 65_536  # of a file that is read for a secret: a wrong file may be large, or endless
+MAX_SECRET_CHARS = 1000  # ours: those of Mixpanel have 32
 VARIABLES = {"--secret-file": "MP_SECRET", "--api-secret-file": "MP_API_SECRET", "--token-file": "MP_TOKEN"}
 NOTHING_ELSE = "it must hold the secret and nothing else, on one line"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -156,6 +157,10 @@ def _find_wrapping(line: str, username: str | None) -> str | None:
     name, equals, _ = line.partition("=")
     if equals and name.strip().removeprefix("export ") in {"MP_SECRET", "MP_API_SECRET", "MP_TOKEN"}:
         return f"it says {name.strip()}= before the secret"
+    if line[0] in "{[":
+        return "it holds JSON; is it a file of events?"
+    if len(line) > MAX_SECRET_CHARS:
+        return "it is too long"
     if len(line) > 1 and line[0] == line[-1] and line[0] in "'\"":
         return "the secret stands in quotes"
     user, colon, rest = line.partition(":")

@@ -69,9 +69,7 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
                 raise OSError  # noqa: TRY301  the same as a full disk
             sys.stdout.write(json.dumps(summary.as_json()) + "\n")
             sys.stdout.flush()
-        except BrokenPipeError:
-            pass  # whoever asked for it has gone
-        except (OSError, ValueError):  # no room for it, or closed
+        except (OSError, ValueError):  # no room for it, closed, or whoever asked for it has gone
             report.say(logging.ERROR, "--json: the summary cannot be written to standard output; see that it is open")
             return summary.with_unwritten()
     return summary

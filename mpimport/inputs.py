@@ -25,6 +25,7 @@ from mpimport.limits import show
 from mpimport.private_files import find_stranger
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
+from mpimport.writable import find_unwritable
 
 BLOCK_RECORDS = 1000
 
@@ -143,10 +144,9 @@ def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
 
 def find_clashes(inputs: Sequence[FileInput], written: Sequence[Path]) -> Iterator[str]:
     """Tell of a place where rejects cannot be written, and of one that is also read: it would never end."""
+    for path in find_unwritable(written):
+        yield f"{path}: what is not imported cannot be written there; name a file that can be, with --rejected"
     for path in dict.fromkeys(written):
-        folder = path.parent
-        if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-            yield f"{path}: what is not imported cannot be written there; name a file that can be, with --rejected"
         if stranger := find_stranger(path):
             yield f"{path}: {stranger}; name another file with --rejected"
         for source in inputs if path.exists() else ():

@@ -17,6 +17,7 @@ from mpimport.checkpoint import derived
 from mpimport.inputs import FileInput, find_clashes, find_fed_back
 from mpimport.settings import RunSettings
 from mpimport.settle import rejected_paths, undelivered_path
+from mpimport.writable import find_unwritable
 
 Places: TypeAlias = "Mapping[str, Sequence[Path]]"
 """Paths by the option or the thing that they are of."""
@@ -35,9 +36,10 @@ def find_output_problems(
         "--report": [Path(path) for path in run.reports],
         "--metrics": [Path(run.metrics)] if run.metrics else [],
     }
+    audit = [Path(run.audit)] if run.audit else []
     written = {
         **told,
-        "--audit": [Path(run.audit)] if run.audit else [],
+        "--audit": audit,
         "--checkpoint": [kept_at, *derived(kept_at)] if kept_at and kept_at.name else [],
     }
     unnameable = list(_find_unnameable({**written, "--rejected": [*rejected, *kept]}))
@@ -45,7 +47,7 @@ def find_output_problems(
         yield from unnameable
         return
     yield from find_clashes(inputs, [*rejected, *kept])
-    yield from _find_unwritable(told)
+    yield from _find_unwritable(told, audit)
     yield from find_fed_back(inputs, [*rejected, *kept, *chain.from_iterable(written.values())])
     read = {"a file of settings": list(map(Path, sorted(settings_files)))}
     sources = {"a source": [source.path for source in inputs if source.path is not None]}
@@ -89,13 +91,15 @@ def _is_same(path: Path, other: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _find_unwritable(written: Places) -> Iterator[str]:
+def _find_unwritable(told: Places, audit: Sequence[Path]) -> Iterator[str]:
     """Tell of a file that is to be written at the end of the run, and cannot be: said before anything is read."""
-    for option, paths in written.items():
+    wrong = {option: set(find_unwritable(paths, replaced=True)) for option, paths in told.items()}
+    wrong["--audit"] = set(find_unwritable(audit))
+    for option, paths in {**told, "--audit": audit}.items():
         for path in paths:
-            if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            if path in wrong[option]:
                 yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
-            elif path.exists() and not path.is_file():
+            elif option != "--audit" and path.exists() and not path.is_file():
                 yield f"{option} {path}: is no regular file, and would be replaced by one; name another"
 
 

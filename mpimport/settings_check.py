@@ -31,7 +31,7 @@ def check(settings: Settings, endpoint: Endpoint) -> None:
         *_strict_problems(settings.send, endpoint),
         *_run_problems(settings),
         *(() if needs_none else credential_problems(settings.credentials)),
-        *(() if settings.run.sandbox else _project_problems(settings, endpoint)),
+        *_project_problems(settings, endpoint),
     ]
     if problems:
         raise UsageProblem(*problems)
@@ -121,7 +121,10 @@ def _credential_problems(given: Credentials) -> Iterator[str]:
 def _project_problems(settings: Settings, endpoint: Endpoint) -> Iterator[str]:
     """Check the project's number, also in a dry run; a stand-in of the API may take anything."""
     project_id, url = settings.credentials.project_id, settings.send.url
-    if endpoint.token_in_events or not project_id or re.fullmatch("[0-9]+", project_id):
+    if re.fullmatch("-[0-9]+|0+", project_id or ""):
+        yield f"--project-id {project_id}: it is a number from 1 on; see Project Settings, Overview"
+        return
+    if settings.run.sandbox or endpoint.token_in_events or not project_id or re.fullmatch("[0-9]+", project_id):
         return
     if url is None or url.startswith(tuple(REGIONS.values())):
         digits = re.search(r"(?<![0-9])[0-9]{4,}(?![0-9])", project_id)

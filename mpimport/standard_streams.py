@@ -26,9 +26,9 @@ def open_closed() -> None:
             setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115  for good
 
 
-def is_missing(stream: TextIO) -> bool:
-    """Whether a standard stream was closed from the start: what is written to it goes nowhere."""
-    return getattr(stream, "name", None) == os.devnull
+def is_missing(stream: TextIO | None) -> bool:
+    """Whether a standard stream was closed from the start: what is written to it goes nowhere, and it holds nothing."""
+    return stream is None or getattr(stream, "name", None) == os.devnull
 
 
 def make_blocking(stdin: BinaryIO) -> None:

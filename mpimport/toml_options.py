@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mpimport.errors import UsageProblem
+from mpimport.misspelt import hint
 from mpimport.spelling import nearest
 
 if sys.version_info >= (3, 11):
@@ -71,9 +72,9 @@ def find_problems(entries: Mapping[str, Any], checks: Mapping[str, Check], liste
     for name, value in entries.items():
         check = checks.get(name)
         if check is None:
-            near = nearest(name, checks)
             listed = listed or f"known are {', '.join(checks)}"
-            yield f"unknown key {name!r}; " + (f"did you mean {near!r}?" if near else listed)
+            told = hint(name, checks, prefix="").rstrip(".")
+            yield f"unknown key {name!r}; {told[:1].lower()}{told[1:]}" if told else f"unknown key {name!r}; {listed}"
         elif words := check(value):
             yield f"{name}: {words}"
 

@@ -421,10 +421,11 @@ def test_nobody_reads_standard_output(tmp_path: Path) -> None:
     process = start("e.ndjson", "--dry-run", "--json", cwd=tmp_path, stdout=write_end)
     os.close(write_end)
 
-    ended = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=30)
 
-    assert process.returncode == 0, ended[1]
-    assert b"Traceback" not in ended[1]
+    assert process.returncode == 5, said
+    assert b"--json: the summary cannot be written to standard output" in said
+    assert b"Traceback" not in said
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -499,6 +500,21 @@ def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
 
     assert done.returncode == 5, "the summary that was asked for could not be written"
     assert len((tmp_path / "e.ndjson.rejected.ndjson").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("source", "words"), [("", b"nothing to import"), ("-", b"-: standard input is closed")])
+def test_a_standard_input_that_is_closed_is_not_empty(tmp_path: Path, source: str, words: bytes) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {source} --dry-run <&-', "sh", *command()],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 def test_a_summary_for_a_standard_output_that_is_closed_is_no_success(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from mpimport import cli, manual
+from mpimport.misspelt import CALLED, INSTEAD
 from mpimport.options import GROUPS
 from mpimport.spelling import SYNONYMS, nearest
 from mpimport.value_types import KINDS
@@ -47,6 +48,22 @@ def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_colu
     ("arguments", "words"),
     [
         (["--wrokers", "3"], "Did you mean --workers?"),
+        (["--dry"], "Did you mean --dry-run?"),
+        (["--DRY_RUN"], "Did you mean --dry-run?"),
+        (["e.ndjson", "-dry-run"], "No such option -dry-run. Did you mean --dry-run?"),
+        (["e.ndjson", "-verbose"], "Did you mean --verbose?"),
+        (["e.ndjson", "-phunter2"], "No such option -p. Did you mean --project-id?"),
+        (["--dry\u2011run"], "Did you mean --dry-run?"),
+        (["\u2014dryrun"], "'\u2014dryrun' begins with a dash, where an option has two hyphens: type --dry-run"),
+        (["--tz", "UTC"], "Did you mean --timezone?"),
+        (["--time", "ts"], "Did you mean --time-field, --time-format, --timezone or --timeout?"),
+        (["--events-per-second", "3"], "Did you mean --max-events-per-second?"),
+        (["--config-file", "x"], "Did you mean --config?"),
+        (["--gzip"], "It is so without an option; --no-gzip turns it off."),
+        (["--no-json"], "It is off where nothing gives --json."),
+        (["--input", "x"], "Files stand without an option: mpimport FILE."),
+        (["--api-key", "hunter2"], "give --api-secret-file PATH, or set MP_API_SECRET."),
+        (["--xyzzy"], "No such option '--xyzzy'. mpimport --help shows all options."),
         (["--region", "us1"], "Did you mean us?"),
         (["--region", "Europe"], "Did you mean eu?"),
         (["--format", "jsonl"], "Did you mean ndjson?"),
@@ -62,6 +79,21 @@ def test_what_was_meant_is_said(capsys: pytest.CaptureFixture[str], arguments: l
     told = capsys.readouterr().err
     assert words in (told.replace("'", "") if "mean" in words else told)  # not every click quotes
     assert "hunter2" not in told
+
+
+def test_all_that_is_wrong_with_a_command_line_is_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("e.ndjson", "--wrokers", "3", "--timeout", "x", "\u2013dry-run", "--region", "de", "--", "--x") == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+
+    assert [word for word in ("--wrokers", "\u2013dry-run", "--timeout", "--region") if word not in str(told)] == []
+    assert len(told) == 4
+
+
+def test_what_others_call_an_option_is_none_of_ours() -> None:
+    ours = {name.removeprefix("--") for it in cli.command.params for name in (*it.opts, *it.secondary_opts)} | {"help"}
+
+    assert set(CALLED) <= ours
+    assert not {*INSTEAD, *" ".join(CALLED.values()).split()} & ours
 
 
 def test_a_synonym_is_one_for_something_that_there_is() -> None:

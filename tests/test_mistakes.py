@@ -56,6 +56,19 @@ MISTAKES = {
         "events.ndjson --secret-file key", 2, ["--secret-file key", "MP_SECRET= before the secret"],
         {"events.ndjson": EVENTS, "key": "export MP_SECRET=x\n"},
     ),
+    "events for a token": Mistake(
+        "events.ndjson --token-file one", 2, ["--token-file one", "JSON; is it a file of events?"],
+        {"events.ndjson": EVENTS, "one": EVENTS.splitlines()[0]},
+    ),
+    "a line of data for a secret": Mistake(
+        "events.ndjson --secret-file data", 2, ["--secret-file data: it is too long"],
+        {"events.ndjson": EVENTS, "data": HEX * 100},
+    ),
+    "no project's number": Mistake("events.ndjson --sandbox --project-id 0", 2, ["--project-id 0", "from 1 on"]),
+    "a key like no other": Mistake(
+        "events.ndjson --dry-run", 2, ["unknown key 'version'; mpimport --help"],
+        {"events.ndjson": EVENTS, "mpimport.toml": "version = true"},
+    ),
     "a secret for a path": Mistake(f"events.ndjson --secret-file {HEX}", 2, ["--secret-file: takes the path"]),
     "a typo": Mistake("evnts.ndjson --dry-run", 2, ["evnts.ndjson: no such file", "did you mean events.ndjson?"]),
     "a command": Mistake("import events.ndjson --dry-run", 2, ["import: no such file", "no commands"]),

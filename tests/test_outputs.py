@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import good_event, write_ndjson
+from running import CREDENTIALS, good_event, write_ndjson
+from scripted_server import ScriptedServer
 
 from mpimport.cli import command
 from mpimport.errors import UsageProblem
@@ -127,3 +129,37 @@ def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: py
 )
 def test_what_is_ours_is_told_by_its_beginning(head: bytes, kind: str | None) -> None:
     assert kind_of(head) == kind
+
+
+WRONG_PLACES: dict[str, Callable[[Path], object]] = {
+    "a folder": Path.mkdir,
+    "a pipe that nobody reads": os.mkfifo,
+    "a socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o600),
+    "none/in no folder": lambda _: None,
+    "/proc/in a folder that takes none": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("place", WRONG_PLACES)
+@pytest.mark.parametrize("option", ["--rejected", "--report", "--metrics", "--audit", "--checkpoint"])
+def test_where_nothing_can_be_written_is_told_before_anything_is_sent(
+    option: str, place: str, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    path = Path(f"{place}.prom" if option == "--metrics" else f"{place}.html")
+    WRONG_PLACES[place](path)
+    with ScriptedServer([]) as server, pytest.raises(UsageProblem, match=str(path)):
+        run("e.ndjson", option, path, "--url", server.url, *(("--dry-run",) if option == "--audit" else ()))
+
+    assert not server.requests
+
+
+@pytest.mark.parametrize(("option", "more"), [("--rejected", ()), ("--audit", ("--rejected", os.devnull))])
+def test_a_pipe_that_is_read_takes_what_is_written(option: str, more: tuple[str, ...], run: Callable[..., int]) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert run("e.ndjson", "--dry-run", option, "pipe", *more) == 1
+
+    with os.fdopen(reader, "rb") as file:
+        assert b'"event_empty"' in file.read()
