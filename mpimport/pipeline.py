@@ -296,5 +296,5 @@ class _Run:
             undelivered_files=plan.settler.undelivered_files,
             notes=(*self.notes, *plan.settler.notes),
             resumed=resumed,
-            cut_short=self.cut_short,
+            cut_short=self.cut_short or plan.settler.unsaved > 0,
         )

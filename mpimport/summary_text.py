@@ -138,18 +138,16 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     if summary.checkpoint is not None:
         steps.append(_continue(summary.exit_code))
     elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
-        again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
-        steps.append(f"run the same command again{again}")
+        steps.append(f"run the same command again{harmless(summary)}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]
-    causes = _common_causes(summary, kept)
-    steps.extend(causes)
-    if kept and not causes:
-        steps.append(f"mend the events in {named(kept)}, then import {_those(kept)}")
+    if kept or summary.tally.rejected:
+        from mpimport.mending import mending_steps  # noqa: PLC0415  only when something was rejected
+
+        steps.extend(mending_steps(summary, kept))
     if summary.cut_short:
-        again = "events that arrive twice are deduplicated by their $insert_id"
-        steps.append(f"send the whole input again, for the rest of it was not read; {again}")
+        steps.append(f"send the whole input again, for a part was not read or is saved nowhere{harmless(summary)}")
     elif summary.undelivered_files:
         held = "holds" if len(summary.undelivered_files) == 1 else "hold"
         steps.append(f"import {named(summary.undelivered_files)}, which {held} what could not be delivered")
@@ -166,17 +164,9 @@ def named(files: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _those(files: Sequence[str]) -> str:
-    return "that file" if len(files) == 1 else "those files"
-
-
-def _common_causes(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
-    from mpimport.common_cause import common_causes, mended_with  # noqa: PLC0415  only when something was rejected
-
-    if not summary.tally.rejected:
-        return ()
-    causes = common_causes(summary.tally)
-    return causes if causes or not files else mended_with(summary.tally, named(files))
+def harmless(summary: Summary) -> str:
+    """Say, where a run is to be repeated that may have sent something, that nothing comes of it twice."""
+    return "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
 
 
 def _continue(exit_code: int) -> str:
