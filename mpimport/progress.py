@@ -41,9 +41,10 @@ class Progress:
             return "stopping"
         if self.bytes_read < self.bytes_skipped:
             return "passing over what earlier runs settled"
-        if self.total_bytes and self.bytes_read >= self.total_bytes:
-            return "sending the rest"
-        return "checking" if self.checks_only else "importing"
+        if self.checks_only:
+            return "checking"
+        begun = self.imported or self.rejected  # before that, all of it is still to be sent, and no rest
+        return "sending the rest" if begun and self.total_bytes and self.bytes_read >= self.total_bytes else "importing"
 
     @property
     def outcome(self) -> str:

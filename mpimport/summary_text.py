@@ -96,10 +96,10 @@ def _account(summary: Summary) -> Iterator[str]:
         yield f"  imported     {tally.imported:>13,}"
     yield f"  rejected     {tally.rejected:>13,}{_into(summary.rejected_files)}"
     yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
-    settled = tally.imported + tally.valid + tally.rejected
-    rate = settled / summary.seconds if summary.seconds > 0 else 0.0
+    fine = tally.imported + tally.valid
+    speed = f", {(fine + tally.rejected) / summary.seconds:,.0f} events/s" if fine and summary.seconds > 0 else ""
     sent = "" if summary.dry_run else f"{many(tally.requests, 'request')}, {many(tally.retries, 'retry')}, "
-    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}, {rate:,.0f} events/s"
+    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}{speed}"
 
 
 def _into(files: tuple[str, ...]) -> str:

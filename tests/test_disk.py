@@ -109,7 +109,7 @@ def test_what_standard_input_gave_and_no_file_takes_is_counted_and_said(tmp_path
     assert f"{lost:,} undelivered events could be saved nowhere" in ended.err
     assert "File too large" in ended.err
     (step,) = _steps(ended.err)
-    assert step.startswith("send the whole input again, for a part was not read or is saved nowhere; events that arrive")
+    assert step.startswith("send the whole input again, for a part was not read or is saved nowhere; events that")
 
 
 def test_rejects_of_standard_input_that_no_file_takes_are_given_again(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_the_summary_of_a_success_names_the_region() -> None:
     lines = summary_lines(summary())
 
     assert lines[0] == "imported all 10 events into project 1, region EU (https://api-eu.mixpanel.com/import)"
-    assert "1 request, 0 retries" in lines[-1]
+    assert lines[-1] == "  1 request, 0 retries, 0 B of JSON, 2.0 s, 5 events/s"
 
 
 def test_the_summary_never_flatters() -> None:
@@ -214,6 +214,13 @@ def test_the_summary_never_flatters() -> None:
 
     assert lines[0] == "STOPPED: a batch kept failing"
     assert "undelivered              2" in "\n".join(lines)
+
+
+def test_a_run_that_imports_nothing_has_no_speed() -> None:
+    refused = Tally(read=10, rejected=4, undelivered=6, requests=1)
+
+    assert summary_lines(summary(tally=refused, exit_code=4, stopped="refused"))[-1].endswith("0 B of JSON, 2.0 s")
+    assert summary_lines(summary(tally=Tally(read=2, valid=2), dry_run=True))[-1].endswith("2.0 s, 1 events/s")
 
 
 def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
@@ -360,6 +367,8 @@ def test_progress_says_what_sending_waits_for(flow: Flow, words: str) -> None:
         ({"checks_only": True}, "checking"),
         ({"bytes_skipped": 60_000_000}, "passing over what earlier runs settled"),
         ({"bytes_read": 100_000_000}, "sending the rest"),
+        ({"bytes_read": 100_000_000, "imported": 0, "rejected": 0}, "importing"),
+        ({"bytes_read": 100_000_000, "checks_only": True}, "checking"),
         ({"bytes_read": 100_000_000, "stopping": True}, "stopping"),
     ],
 )
