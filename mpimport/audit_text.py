@@ -13,8 +13,8 @@ from textwrap import wrap
 
 from mpimport.account import Tally, top_reasons
 from mpimport.audit import HOT_SHARD, MAX_EVENT_NAMES, AuditReport, Personal
+from mpimport.printable import clean
 from mpimport.sketches import Place
-from mpimport.summary_text import clean
 
 WIDTH = 80
 TOP_REASONS = 5
@@ -264,7 +264,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _columns(c: str) -> int:
-    return 0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+    return 0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF")
 
 
 def _short(text: str, width: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from mpimport.account import ReasonCount, Tally
 from mpimport.limits import show
-from mpimport.summary_text import clean
+from mpimport.printable import clean
 
 MIN_READ = 2  # ours: one bad record says nothing about the others
 NEARLY_ALL = 0.9

@@ -18,8 +18,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mpimport.account import Summary
+from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.summary_text import TOP_REASONS, clean, many, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, many, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

@@ -8,14 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
 from mpimport.mends import words_of
+from mpimport.printable import clean
 
 TOP_REASONS = 8
 NAMED_FILES = 3
-
-
-def clean(text: str) -> str:
-    """Make text from outside safe for a terminal: control and escape characters become visible ones."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def megabytes(nbytes: float) -> str:

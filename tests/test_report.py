@@ -16,8 +16,11 @@ from manual import section
 from rich.console import Console
 
 from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.limits import show
+from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line
 from mpimport.records import Flow, Pace
+from mpimport.replies import clean_words
 from mpimport.report import (
     DRAW_AFTER_S,
     PLAIN_PERIOD_S,
@@ -28,8 +31,9 @@ from mpimport.report import (
     print_summary,
     route_logging,
 )
-from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, duration, megabytes, next_steps, summary_lines
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
 
@@ -317,10 +321,30 @@ def test_the_summary_is_coloured_on_a_terminal_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"), [("plain", "plain"), ("\x1b[0m\n\t", "\\x1b[0m\\n\\t"), ("\u202e", "\\u202e"), ("東京", "東京")]
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("\x1b[0m\n\t", "\\x1b[0m\\n\\t"),
+        ("\x9b2J\x7f", "\\x9b2J\\x7f"),
+        ("\u202e\u2066\u200f\u2028", "\\u202e\\u2066\\u200f\\u2028"),
+        ("東京", "東京"),
+        (FAMILY, FAMILY),
+        ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),  # Hindi
+        ("a\u200db\u200d", "a\\u200db\\u200d"),
+        (f"\u200d{FAMILY}\u200d", f"\\u200d{FAMILY}\\u200d"),
+        ("\U0001f468\u202e\U0001f469", "\U0001f468\\u202e\U0001f469"),
+    ],
 )
 def test_text_from_outside_is_made_safe(text: str, shown: str) -> None:
     assert clean(text) == shown
+
+
+def test_a_value_in_a_message_keeps_an_emoji_whole() -> None:
+    assert clean(show(FAMILY)) == f"'{FAMILY}'"
+    assert clean(show("a\u200db")) == "'a\\u200db'"
+    assert show(r"\u200d") == repr(r"\u200d")
+    assert clean_words(f"no {FAMILY}\u202e!") == f"no {FAMILY} !"
 
 
 @pytest.mark.parametrize(
