@@ -131,7 +131,7 @@ class Summary:
     `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events. `checkpoint`
     is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one. `cut_short`: of
     what cannot be read again, such as standard input, a part was not read, or is saved nowhere. `mapped`: options
-    said how records become events.
+    said how records become events. `restarted`: the run began anew, by --restart.
     """
 
     tally: Tally
@@ -148,6 +148,7 @@ class Summary:
     resumed: bool = False
     cut_short: bool = False
     mapped: bool = False
+    restarted: bool = False
 
     @property
     def read(self) -> int:

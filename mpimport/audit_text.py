@@ -211,7 +211,8 @@ def _times(report: AuditReport, block: str) -> Iterator[str]:
 
 def _users(report: AuditReport) -> Iterator[str]:
     without = f"; {_many(report.events_without_user, 'event')} without a user" if report.events_without_user else ""
-    yield f"users: about {report.users:,} (by distinct_id){without}"
+    about = "about " if report.users > 1 else ""
+    yield f"users: {about}{report.users:,} (by distinct_id){without}"
 
 
 def _events(report: AuditReport) -> Iterator[str]:

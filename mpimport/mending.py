@@ -44,8 +44,8 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
         steps.append("no event is missing: what was rejected are commas too many; mend what writes the source")
     elif in_source:
         steps.append(
-            f"of {_many(in_source, tally.rejected)} there is only raw text in {named(files)}, which is no event: mend "
-            f"the source at the lines that are told there, remove {_those(files)}, and {_again(summary)}"
+            f"mend the source at the lines told in {named(files)}, where there is only raw text of "
+            f"{_many(in_source, tally.rejected)}, and no event; then remove {_those(files)}, and {_again(summary)}"
         )
     elif not advice:
         mapped = " with the same mapping options" if summary.mapped else ""

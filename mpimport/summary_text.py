@@ -132,7 +132,7 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     steps = []
     repeats = not (summary.undelivered_files or summary.cut_short)  # else another step says how to go on
     if summary.checkpoint is not None:
-        steps.append(_continue(summary.exit_code))
+        steps.append(_continue(summary.exit_code, again=f"{_AGAIN} without --restart" if summary.restarted else _AGAIN))
     elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
         steps.append(f"run the same command again{harmless(summary)}")
     elif repeats and summary.exit_code == 4:
@@ -165,13 +165,16 @@ def harmless(summary: Summary) -> str:
     return "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
 
 
-def _continue(exit_code: int) -> str:
+_AGAIN = "run the same command again"
+
+
+def _continue(exit_code: int, again: str) -> str:
     """Say how a run that has left a checkpoint is gone on with."""
     on = "it continues where this one stopped"
     if exit_code == 3:
-        return f"run the same command again with another --max-rejected, and {on}; after other changes --restart"
+        return f"{again} with another --max-rejected, and {on}; after other changes --restart"
     if exit_code == 4:
-        return f"mend that and run the same command again: {on}"
+        return f"mend that and {again}: {on}"
     if exit_code == 6:
-        return f"when the whole input is there, run the same command again: {on}; a file that changed takes --restart"
-    return f"run the same command again: {on}"
+        return f"when the whole input is there, {again}: {on}; a file that changed takes --restart"
+    return f"{again}: {on}"

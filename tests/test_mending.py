@@ -98,7 +98,7 @@ def test_json_that_could_not_be_read_is_mended_in_the_file(
     assert run(capsys, str(rejected))[0] == 0
 
 
-SOURCE = "mend the source at the lines that are told there"
+SOURCE = "mend the source at the lines told in source.rejected.ndjson"
 IN_SOURCE = {
     "ragged_row": (TABLE + "Buy,1718000000,u\n" * 2, "", SOURCE),
     "bad_quote": (TABLE + '"Buy"x,1718000000,u,1\n' * 2, "", SOURCE),
@@ -137,10 +137,13 @@ def test_what_is_no_event_in_the_file_is_mended_in_the_source(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "of 3 of 9 rejects there is only raw text in r, which is no event: mend the source"),
+        ({}, "mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects"),
         ({}, "run the same command again; events that arrive twice are deduplicated"),
         ({"checkpoint": "c", "exit_code": 5}, "remove that file, and run the same command again with --restart; "),
-        ({"rejected_files": ("r", "s")}, "only raw text in r and s, which is no event: mend the source at the lines"),
+        (
+            {"rejected_files": ("r", "s")},
+            "lines told in r and s, where there is only raw text of 3 of 9 rejects, and no event; then remove those f",
+        ),
     ],
 )
 def test_a_few_rows_among_other_rejects_are_told(changes: dict[str, object], words: str) -> None:
@@ -161,4 +164,4 @@ def test_an_option_for_most_and_the_source_for_the_rest() -> None:
     first, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
 
     assert first.startswith("6 of 9 rejects have one reason, too_deep: import r with --deep flatten")
-    assert second.startswith("of 3 of 9 rejects there is only raw text in r")
+    assert second.startswith("mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects")

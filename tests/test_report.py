@@ -85,7 +85,7 @@ def test_plain_progress_is_one_line_a_period() -> None:
 
     written = out.getvalue().splitlines()
     assert len(written) == 30 // PLAIN_PERIOD_S
-    assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
+    assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 failed requests, 16 in flight" in written[0]
     assert "10 s left" in written[0]
 
 
@@ -245,6 +245,8 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
         ({"exit_code": 5, "stopped": "gave up"}, "run the same command again"),
         ({"exit_code": 130, "stopped": "interrupted"}, "run the same command again"),
         ({"exit_code": 4, "stopped": "refused"}, "mend what the server says"),
+        ({"exit_code": 5, "stopped": "gave up", "checkpoint": "c"}, "run the same command again: it continues"),
+        ({"exit_code": 5, "checkpoint": "c", "restarted": True}, "run the same command again without --restart: it "),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
         ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
     ],
