@@ -31,13 +31,17 @@ MAX_EXAMPLE_BYTES = 64 * 1024  # ours: an example that is kept to the end of a r
 
 @dataclass(slots=True)
 class ReasonCount:
-    """How often a reason was given, with the first record it was given for, and its text unless that is long."""
+    """How often a reason was given, with the first record it was given for, and its text unless that is long.
+
+    `raw`: how many of the records are kept as raw text, for they could not be read.
+    """
 
     count: int
     source: str
     number: int
     message: str
     event: bytes | None = None
+    raw: int = 0
 
 
 @dataclass(slots=True)
@@ -82,12 +86,14 @@ class Tally:
         for code in {reason.code: reason for reason in reversed(reject.reasons)}.values():
             known = self.reasons.get(code.code)
             event = reject.event if len(reject.event or b"") <= MAX_EXAMPLE_BYTES else None
+            raw = reject.event is None
             if known:
                 known.count += 1
+                known.raw += raw
                 if known.source == reject.source and reject.number < known.number:  # batches settle in any order
                     known.number, known.message, known.event = reject.number, code.message, event
             else:
-                self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message, event)
+                self.reasons[code.code] = ReasonCount(1, reject.source, reject.number, code.message, event, raw)
 
     @property
     def already(self) -> int:
@@ -124,7 +130,8 @@ class Summary:
     `seconds` is wall time. `stopped` says why the run ended early, or is empty. `rejected_files` and
     `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events. `checkpoint`
     is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one. `cut_short`: of
-    what cannot be read again, such as standard input, a part was not read.
+    what cannot be read again, such as standard input, a part was not read, or is saved nowhere. `mapped`: options
+    said how records become events. `restarted`: the run began anew, by --restart.
     """
 
     tally: Tally
@@ -140,6 +147,8 @@ class Summary:
     checkpoint: str | None = None
     resumed: bool = False
     cut_short: bool = False
+    mapped: bool = False
+    restarted: bool = False
 
     @property
     def read(self) -> int:

@@ -202,6 +202,7 @@ def import_inputs(
         )
         if keeper is not None:
             summary = conclude(keeper, summary)
+        summary = replace(summary, mapped=settings.map != MapSettings(), restarted=settings.run.restart)
         if audit is not None:
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         summary = tell(telling.end(facts(summary)))

@@ -224,7 +224,7 @@ class Audit:
             last_time=_moment(self._span[1]) if self._events else None,
             time_unit=unit,
             time_buckets=buckets,
-            users=self._users.estimate(),
+            users=self._users.estimate(most=self._events - self._without_user),
             events_without_user=self._without_user,
             window=repeats.window,
             duplicates=repeats.counts[True],

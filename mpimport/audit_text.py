@@ -13,8 +13,8 @@ from textwrap import wrap
 
 from mpimport.account import Tally, top_reasons
 from mpimport.audit import HOT_SHARD, MAX_EVENT_NAMES, AuditReport, Personal
+from mpimport.printable import clean
 from mpimport.sketches import Place
-from mpimport.summary_text import clean
 
 WIDTH = 80
 TOP_REASONS = 5
@@ -28,16 +28,16 @@ _NO_TIME = "--time-field NAME, where the time has another name; --rename OLD=tim
 _USER = "--distinct-id-field NAME; an empty text is legal for 'no user'"
 _MADE_ID = "--insert-id-from A,B; or --drop '$insert_id', and one is made"
 _NAME = "--event-name NAME for all, or --event-field NAME"
-_SPLIT = "--deep flatten or --deep stringify, or --drop NAME"
-_CSV = "--delimiter C, or mend the row and import it again"
+_CSV = "--delimiter C, or mend the row in the source"
 _RETRY = "mend the events in the rejected-events file, then import that file"
 _FEWER = "--keep NAME keeps what is named only, --drop NAME leaves one out"
+_SOURCE = "mend the source at that place"
 
 HINTS: Mapping[str, str] = {
-    **dict.fromkeys(("not_json", "missing_element", "duplicate_key", "record_too_long"), _RETRY),
+    **dict.fromkeys(("not_json", "duplicate_key", "lone_surrogate"), _RETRY),
+    **dict.fromkeys(("missing_element", "record_too_long"), _SOURCE),
     **dict.fromkeys(("server_invalid", "server_refused", "event_not_text"), _RETRY),
     **dict.fromkeys(("invalid_utf8",), f"--encoding NAME, or {_UTF8}"),
-    **dict.fromkeys(("lone_surrogate",), "--drop NAME, or mend the text in the rejected-events file"),
     "not_an_object": "--format json for an array of events; --json-path PATH for one inside",
     "unknown_key": "--drop NAME, or --rename NAME=NAME, which puts it into 'properties'",
     **dict.fromkeys(("event_missing", "event_empty"), _NAME),
@@ -52,13 +52,14 @@ HINTS: Mapping[str, str] = {
     **dict.fromkeys(("insert_id_missing", "insert_id_not_text"), _MADE_ID),
     **dict.fromkeys(("insert_id_disallowed", "insert_id_invalid"), _MADE_ID),
     "insert_id_source_missing": "--insert-id-from A,B with properties that every event has",
-    "type_mismatch": "--type NAME=string, or mend the value and import it again",
+    "type_mismatch": "--type NAME=string, or --misfit text, or mend the source",
     "reserved_property": "--rename OLD=NEW, or --drop NAME",
     "ignored_event": "--drop '$ignore', if they are to be imported",
     "too_many_properties": _FEWER,
-    **dict.fromkeys(("object_too_wide", "list_too_long", "value_too_large", "too_deep"), _SPLIT),
+    "too_deep": "--deep flatten or --deep stringify, or --drop NAME",
+    **dict.fromkeys(("object_too_wide", "list_too_long"), "--deep stringify, or --drop NAME"),
     "event_too_large": "--drop NAME, --drop-long NAME for free text, --keep NAME",
-    "number_out_of_range": "--type NAME=string, or --drop NAME",
+    **dict.fromkeys(("value_too_large", "number_out_of_range"), "--drop NAME, or mend the value"),
     **dict.fromkeys(("name_too_long", "name_not_text"), "--rename OLD=NEW, or --drop NAME"),
     "string_too_long": "--long-strings truncate, --split-urls, --parse-json, --drop-long NAME",
     **dict.fromkeys(("ragged_row", "bad_quote", "unclosed_quote"), _CSV),
@@ -210,7 +211,8 @@ def _times(report: AuditReport, block: str) -> Iterator[str]:
 
 def _users(report: AuditReport) -> Iterator[str]:
     without = f"; {_many(report.events_without_user, 'event')} without a user" if report.events_without_user else ""
-    yield f"users: about {report.users:,} (by distinct_id){without}"
+    about = "about " if report.users > 1 else ""
+    yield f"users: {about}{report.users:,} (by distinct_id){without}"
 
 
 def _events(report: AuditReport) -> Iterator[str]:
@@ -263,7 +265,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _columns(c: str) -> int:
-    return 0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+    return 0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF")
 
 
 def _short(text: str, width: int) -> str:

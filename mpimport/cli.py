@@ -210,6 +210,6 @@ def _say_all(text: str) -> None:
 
 
 def _visible(text: str) -> str:
-    from mpimport.summary_text import clean  # noqa: PLC0415  not needed for --help
+    from mpimport.printable import clean  # noqa: PLC0415  not needed for --help
 
     return clean(text)

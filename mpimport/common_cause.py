@@ -13,13 +13,13 @@ import msgspec
 
 from mpimport.account import ReasonCount, Tally
 from mpimport.limits import show
-from mpimport.summary_text import clean
+from mpimport.printable import clean
 
 MIN_READ = 2  # ours: one bad record says nothing about the others
 NEARLY_ALL = 0.9
 MAX_NAMES, MAX_NAME = 12, 60
 
-_FIELDS = {
+MISSING_FIELDS = {
     "event_missing": ("name", "--event-field", ("event", "action", "activity", "name", "type")),
     "time_missing": ("time", "--time-field", ("time", "date", "when", "created", "occurred")),
     "distinct_id_missing": ("distinct_id", "--distinct-id-field", ("user", "customer", "visitor", "uid", "email")),
@@ -37,47 +37,24 @@ _CAUSES = {
 }
 
 
-_FEWER = "--keep NAME keeps what is named only, --drop NAME leaves one out"
-_SPLIT = "--deep flatten, --deep stringify, or --drop NAME"
+_TEXT = "--deep stringify, or --drop NAME"
 _ID = "--drop '$insert_id', and one is made, or --insert-id-from A,B"
-_MENDED_BY = {
+MENDED_BY = {
     "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
     "time_in_future": "--time-format FORMAT or --timezone ZONE, where it is another unit or zone",
     "unknown_key": "--drop NAME, or --rename NAME=NAME, which moves it into 'properties'",
     "type_mismatch": "--type NAME=string",
     "reserved_property": "--rename OLD=NEW, or --drop NAME",
     "ignored_event": "--drop '$ignore'",
-    "too_many_properties": _FEWER,
-    **dict.fromkeys(("object_too_wide", "list_too_long", "value_too_large", "too_deep"), _SPLIT),
-    "number_out_of_range": "--type NAME=string, or --drop NAME",
+    "too_many_properties": "--keep NAME for each that is to stay, or --drop NAME for others",
+    "too_deep": "--deep flatten, --deep stringify, or --drop NAME",
+    **dict.fromkeys(("object_too_wide", "list_too_long"), _TEXT),
+    **dict.fromkeys(("value_too_large", "number_out_of_range"), "--drop NAME"),
     "string_too_long": "--long-strings truncate, --split-urls, --parse-json, or --drop-long NAME",
     **dict.fromkeys(("insert_id_not_text", "insert_id_disallowed"), _ID),
 }
 """The options that mend a record as it stands in the rejected-events file, by the code of what is wrong with it."""
-
-
-def mended_with(tally: Tally, files: str) -> tuple[str, ...]:
-    """Say which option mends most of the rejects, which stand in `files`; nothing where they have many causes."""
-    if tally.rejected < MIN_READ:
-        return ()
-    most = [(code, reason) for code, reason in tally.reasons.items() if reason.count * 2 > tally.rejected]
-    if len(most) != 1:  # none, or the same events have several, and an option mends one of them
-        return ()
-    ((code, reason),) = most
-    many = _many(reason.count, tally.rejected)
-    if code == "invalid_utf8":
-        usual, again = "windows-1252 is usual for Excel", "what arrives twice is deduplicated by its $insert_id"
-        mend = f"import the source again with --encoding NAME ({usual}); {again}"
-    elif code in _FIELDS:
-        option = _option(code, field_names(reason.event))
-        if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
-            return ()
-        mend = f"import {files} with {option}"
-    elif code in _MENDED_BY:
-        mend = f"import {files} with {_MENDED_BY[code]}"
-    else:
-        return ()
-    return (f"{many} rejects have one reason, {code}: {mend}",)
+_UNREAD = ("too_deep", "number_out_of_range")  # so much so that no option sees it, where it is kept as raw text
 
 
 def common_causes(tally: Tally) -> tuple[str, ...]:
@@ -85,9 +62,9 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
     if tally.read < MIN_READ:
         return ()
     common = {code: reason for code, reason in tally.reasons.items() if reason.count >= NEARLY_ALL * tally.read}
-    lines = list(_missing_fields({code: common[code] for code in _FIELDS if code in common}, tally.read))
-    for code, cause in {**_MENDED_BY, **_CAUSES}.items():
-        if code in common:
+    lines = list(_name_missing({code: common[code] for code in MISSING_FIELDS if code in common}, tally.read))
+    for code, cause in {**MENDED_BY, **_CAUSES}.items():
+        if code in common and not (code in _UNREAD and common[code].raw):
             many, hint = _many(common[code].count, tally.read), common[code].message.partition("; ")[2]
             has = _has(common[code]) if code == "unknown_key" else ""
             mend = hint if code == "not_json" and hint else cause
@@ -95,15 +72,15 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
     return tuple(map(clean, lines))
 
 
-def _missing_fields(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
+def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
     if not missing:
         return
     first = next(iter(missing.values()))
     names = field_names(first.event)
-    words = [_FIELDS[code][0] for code in missing]
+    words = [MISSING_FIELDS[code][0] for code in missing]
     what = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
     found = "its field is named" if len(words) == 1 else "their fields are named"
-    options = " ".join(_option(code, names) for code in missing)
+    options = " ".join(find_option(code, names) for code in missing)
     many = _many(min(reason.count for reason in missing.values()), read)
     if names and _is_data(names):
         yield f"{many} events have no {what}: is there no header row? The first row is taken for one{_has(first)}"
@@ -111,8 +88,9 @@ def _missing_fields(missing: dict[str, ReasonCount], read: int) -> Iterator[str]
         yield f"{many} events have no {what}: say how {found}, such as with {options}{_has(first)}"
 
 
-def _option(code: str, names: Sequence[str]) -> str:
-    _, option, usual = _FIELDS[code]
+def find_option(code: str, names: Sequence[str]) -> str:
+    """Give the option that names a field which is missing: with the one of `names` it may be, or with NAME."""
+    _, option, usual = MISSING_FIELDS[code]
     found = next((name for word in usual for name in names if word in name.lower() and len(name) <= MAX_NAME), "NAME")
     return f"{option} {shlex.quote(found)}"
 

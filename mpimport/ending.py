@@ -16,8 +16,8 @@ from typing import TextIO
 
 from mpimport.account import Summary
 from mpimport.errors import MpimportError, Told, UsageProblem
-from mpimport.report import Lines, Report, draws_blocks, print_summary, say_summary, write
-from mpimport.standard_streams import is_missing
+from mpimport.report import Lines, Report, print_summary, say_summary, write
+from mpimport.standard_streams import draws_blocks, is_missing
 from mpimport.summary_text import next_steps, summary_lines
 
 

@@ -52,11 +52,15 @@ ALL_HISTORY = History(None, "before 1971-01-01, the oldest time that Mixpanel ta
 _JSON_WORDS = {None: "null", True: "true", False: "false"}
 
 
+_JOINER = re.compile(r"((?<!\\)(?:\\\\)*)\\u200d")
+"""What an emoji is joined with, as `repr` has it; where it joins nothing, `clean` shows that."""
+
+
 def show(value: object) -> str:
-    """Quote a value for a message: short, on one line, plain ASCII but for what can be printed."""
+    """Quote a value for a message: short, on one line, plain ASCII but for what can be printed, or joins it."""
     try:
         text = _JSON_WORDS.get(value) if value is None or isinstance(value, bool) else None
-        text = text or (str(value) if isinstance(value, Decimal) else repr(value))
+        text = text or (str(value) if isinstance(value, Decimal) else _JOINER.sub("\\1\u200d", repr(value)))
     except ValueError:
         return f"a number of more than {MAX_DIGITS:,} digits"
     except RecursionError:

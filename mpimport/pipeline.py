@@ -240,7 +240,7 @@ class _Run:
         """Notice a signal, and show how far it is."""
         if self.plan.interrupt.asked:
             if not self.stopping:
-                self.plan.report.say(logging.WARNING, "stopping: what is under way may finish; once more does not wait")
+                self.plan.report.say(logging.WARNING, "stopping when what is under way is done; Ctrl-C again: at once")
             self.saving = False
             self._halt()
         if self.plan.keeper is not None:
@@ -296,5 +296,5 @@ class _Run:
             undelivered_files=plan.settler.undelivered_files,
             notes=(*self.notes, *plan.settler.notes),
             resumed=resumed,
-            cut_short=self.cut_short,
+            cut_short=self.cut_short or plan.settler.unsaved > 0,
         )

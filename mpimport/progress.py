@@ -15,7 +15,8 @@ class Progress:
 
     `imported` events took `nbytes` of uncompressed JSON; in a dry run, `checks_only`, they are the valid ones.
     `bytes_skipped` of the bytes were read by an earlier run. `waiting`: the last trouble, while it lasts.
-    `throttled`: how many of the `retries` were answered with 429. `stopping`: nothing more is begun.
+    `retries`: requests that failed and are sent again; `throttled`: those of them that were answered with 429.
+    `stopping`: nothing more is begun.
     """
 
     bytes_read: int
@@ -41,9 +42,10 @@ class Progress:
             return "stopping"
         if self.bytes_read < self.bytes_skipped:
             return "passing over what earlier runs settled"
-        if self.total_bytes and self.bytes_read >= self.total_bytes:
-            return "sending the rest"
-        return "checking" if self.checks_only else "importing"
+        if self.checks_only:
+            return "checking"
+        begun = self.imported or self.rejected  # before that, all of it is still to be sent, and no rest
+        return "sending the rest" if begun and self.total_bytes and self.bytes_read >= self.total_bytes else "importing"
 
     @property
     def outcome(self) -> str:
@@ -129,7 +131,7 @@ def progress_line(now: Progress) -> str:
     share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
     left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
     held = f", {now.held}" if now.held else ""
-    sending = "" if now.checks_only else f"{many(now.retries, 'retry')}, {now.flow.under_way} in flight, "
+    sending = "" if now.checks_only else f"{many(now.retries, 'failed request')}, {now.flow.under_way} in flight, "
     return (
         f"{phase}{share}{now.read:,} read, {now.imported:,} {now.outcome}, {now.rejected:,} rejected, "
         f"{sending}{now.rate:,.0f} events/s{left}{held}"

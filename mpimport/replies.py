@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mpimport.printable import is_shown
 from mpimport.records import (
     Accepted,
     Failed,
@@ -104,7 +105,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def clean_words(text: str, limit: int = MAX_WORDS) -> str:
     """Make a stranger's text fit for a terminal and a file: one line, no control characters, cut short."""
     # Lone surrogates, bidi controls and escapes are not printable either.
-    shown = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
+    shown = "".join(char if is_shown(text, at) else " " for at, char in enumerate(text[: 4 * limit]))
     words = " ".join(shown.split())
     return words if len(words) <= limit else words[: limit - 1] + "…"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mpimport.account import Summary
+from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.summary_text import TOP_REASONS, clean, many, megabytes, next_steps, summary_lines
+from mpimport.standard_streams import columns_of
+from mpimport.summary_text import TOP_REASONS, many, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Console, Group, RenderableType
     from rich.live import Live
 
 PLAIN_PERIOD_S = 10.0
@@ -99,6 +100,7 @@ class Screen:
         self._next = clock() + DRAW_AFTER_S
         self._live: Live | None = None
         self._console: Console | None = None
+        self._drawn: list[int] = []  # columns of the rows of the display as they were drawn
 
     def tick(self, progress: Callable[[], Progress]) -> None:
         """Draw, a few times a second."""
@@ -113,7 +115,20 @@ class Screen:
                 self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
                 self._live.start()
                 self._terminal().show_cursor()  # Ctrl-Z and a kill must not leave a terminal without one
+            self._unwrap()
             self._live.update(picture, refresh=True)
+            self._drawn = _row_columns(picture, self._terminal())
+
+    def _unwrap(self) -> None:
+        """Take away the rows that a terminal which has become narrower has made of the display's: rich knows none."""
+        from rich.control import Control  # noqa: PLC0415  as above
+        from rich.segment import ControlType  # noqa: PLC0415
+
+        more = sum((columns - 1) // self._terminal().width for columns in self._drawn if columns)
+        if more:
+            up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
+            self._terminal().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up * more))
+        self._drawn = []
 
     def _terminal(self) -> Console:
         from rich.console import Console  # noqa: PLC0415  as above
@@ -127,19 +142,26 @@ class Screen:
         if level < self._level:
             return
         word, style = _WORDS.get(level, ("", ""))
-        text = "\n".join(_wrapped(f"{word}{clean(message)}", shutil.get_terminal_size().columns))
+        text = "\n".join(_wrapped(f"{word}{clean(message)}", columns_of(self._out)))
         if self._live is None:
             write(self._out, f"{text}\n")
             return
         with suppress(OSError):
+            self._unwrap()
             self._terminal().print(text, style=style, markup=False, soft_wrap=True)
+            self._drawn = _row_columns(self._live.renderable, self._terminal())
 
     def close(self) -> None:
         """Take the display off the screen."""
         if self._live is not None:
             with suppress(OSError):
+                self._unwrap()
                 self._live.stop()
             self._live = None
+
+
+def _row_columns(picture: RenderableType, console: Console) -> list[int]:
+    return [sum(segment.cell_length for segment in row) for row in console.render_lines(picture, pad=False)]
 
 
 _WORDS = {logging.WARNING: ("warning: ", "yellow"), logging.ERROR: ("error: ", "red")}
@@ -168,7 +190,7 @@ def draw(now: Progress, width: int = 80) -> Group:
     counts.append(f"{now.imported:,} {now.outcome}", style="green" if now.imported else "")
     counts.append(f"  {now.rejected:,} rejected", style="yellow" if now.rejected else "")
     if not now.checks_only:
-        counts.append(f"  {many(now.retries, 'retry')}", style="yellow" if now.retries else "")
+        counts.append(f"  {many(now.retries, 'failed request')}", style="yellow" if now.retries else "")
         counts.append(f"  {now.flow.under_way} in flight")
     counts.append(f"  {now.rate:,.0f} events/s")
     rows: list[Table | Text] = [top, counts]
@@ -235,15 +257,6 @@ def write(out: TextIO, text: str) -> bool:
         out.write(text)
         out.flush()
     except (OSError, ValueError):  # nobody reads it, no room for it, closed
-        return False
-    return True
-
-
-def draws_blocks(out: TextIO) -> bool:
-    """Whether block characters can be written to a stream, or it takes plain ASCII to draw."""
-    try:
-        "\u2588".encode(out.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
         return False
     return True
 

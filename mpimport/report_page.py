@@ -13,8 +13,9 @@ from importlib import resources
 from typing import Any
 
 from mpimport.markup import Element, element, put, write
+from mpimport.printable import clean
 from mpimport.report_pictures import both, by_day, over_time, share_bar
-from mpimport.summary_text import clean, duration, many, megabytes
+from mpimport.summary_text import duration, many, megabytes
 
 TOP_NAMES = 25
 MAX_SHOWN = 200  # rows of a table, and characters times ten of a text

@@ -124,6 +124,7 @@ class Settler:
         problem = self._write_rejects(batch.rejects)
         if problem is not None:
             self.tally.undelivered += len(batch.rejects)
+            self.unsaved += sum(self._keeps(reject.source) for reject in batch.rejects)
         self.tally.add_valid(batch, () if problem else batch.rejects)
         if self._audit is not None:
             self._audit.add(batch)
@@ -146,7 +147,8 @@ class Settler:
         by_path: defaultdict[Path, list[bytes]] = defaultdict(list)
         for source, lines in by_source.items():
             by_path[self._rejected_path(source)] += lines
-        problem = _append(self._files, by_path)
+        once_only = any(map(self._keeps, by_source))
+        problem = _append(self._files, by_path, f"mend that and {_GIVE_AGAIN if once_only else _RUN_AGAIN}")
         if problem is None:
             self._rejected.update(self._count(rejects))
         return problem
@@ -170,9 +172,7 @@ class Settler:
         for source, index in zip(sources, outcome.undelivered, strict=True):
             if source in keep:
                 by_path[undelivered_path(self._rejected_path(source))].append(events[index] + b"\n")
-        problem = _append(
-            self._undelivered, by_path, "it was to keep what was not delivered: give the same input again"
-        )
+        problem = _append(self._undelivered, by_path, f"it was to keep what was not delivered: {_GIVE_AGAIN}")
         self.unsaved += sum(map(len, by_path.values())) if problem else 0
         return problem
 
@@ -186,11 +186,10 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _append(
-    files: LineFiles,
-    by_path: dict[Path, list[bytes]],
-    advice: str = "mend that and run the same command again",
-) -> CannotWrite | None:
+_RUN_AGAIN, _GIVE_AGAIN = "run the same command again", "give the same input again"
+
+
+def _append(files: LineFiles, by_path: dict[Path, list[bytes]], advice: str) -> CannotWrite | None:
     for path, lines in by_path.items():
         try:
             files.append(path, lines)

@@ -45,15 +45,15 @@ class Distinct:
             rank = top - (number >> bits).bit_length()
             ranks[number & mask] = max(rank, ranks[number & mask])
 
-    def estimate(self) -> int:
-        """Estimate how many different ones there were: Ertl's estimator, which has no bias at any size."""
+    def estimate(self, most: int) -> int:
+        """Estimate how many different ones there were, of `most` texts: Ertl's, which has no bias at any size."""
         size = len(self._ranks)
         counts = [self._ranks.count(rank) for rank in range(self.REST + 2)]
         total = 0.0  # his term for full ranks is left out: there is none before 2**50 texts
         for count in counts[:0:-1]:
             total = (total + count) / 2
         total += size * _sigma(counts[0] / size)
-        return round(size * size / (2 * log(2) * total))
+        return min(round(size * size / (2 * log(2) * total)), most)
 
 
 def _sigma(x: float) -> float:
@@ -130,7 +130,7 @@ class Names:
     @property
     def distinct(self) -> int:
         """How many different names there were: exact up to `capacity`, an estimate beyond."""
-        return len(self.counts) + (max(1, self._more.estimate()) if self.others else 0)
+        return len(self.counts) + (max(1, self._more.estimate(self.others)) if self.others else 0)
 
 
 class Repeats:

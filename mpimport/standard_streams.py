@@ -1,4 +1,4 @@
-"""The standard streams of a process that may have been given none, or lose them on the way. A leaf."""
+"""The standard streams of a process, which may have been given none or lose them; what they can show. A leaf."""
 
 from __future__ import annotations
 
@@ -36,3 +36,20 @@ def make_blocking(stdin: BinaryIO) -> None:
     with suppress(OSError, ValueError, AttributeError):
         if not os.get_blocking(stdin.fileno()):
             os.set_blocking(stdin.fileno(), True)
+
+
+def draws_blocks(out: TextIO) -> bool:
+    """Whether block characters can be written to a stream, or it takes plain ASCII to draw."""
+    try:
+        "\u2588".encode(out.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def columns_of(terminal: TextIO) -> int:
+    """Give the width of a terminal: what COLUMNS says, else what it has itself, else 80."""
+    given, columns = os.environ.get("COLUMNS", ""), 0
+    with suppress(OSError, ValueError):
+        columns = int(given) if given.isdecimal() else os.get_terminal_size(terminal.fileno()).columns
+    return columns or 80

@@ -8,14 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
 from mpimport.mends import words_of
+from mpimport.printable import clean
 
 TOP_REASONS = 8
 NAMED_FILES = 3
-
-
-def clean(text: str) -> str:
-    """Make text from outside safe for a terminal: control and escape characters become visible ones."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def megabytes(nbytes: float) -> str:
@@ -96,10 +92,10 @@ def _account(summary: Summary) -> Iterator[str]:
         yield f"  imported     {tally.imported:>13,}"
     yield f"  rejected     {tally.rejected:>13,}{_into(summary.rejected_files)}"
     yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
-    settled = tally.imported + tally.valid + tally.rejected
-    rate = settled / summary.seconds if summary.seconds > 0 else 0.0
+    fine = tally.imported + tally.valid
+    speed = f", {(fine + tally.rejected) / summary.seconds:,.0f} events/s" if fine and summary.seconds > 0 else ""
     sent = "" if summary.dry_run else f"{many(tally.requests, 'request')}, {many(tally.retries, 'retry')}, "
-    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}, {rate:,.0f} events/s"
+    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}{speed}"
 
 
 def _into(files: tuple[str, ...]) -> str:
@@ -136,20 +132,18 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     steps = []
     repeats = not (summary.undelivered_files or summary.cut_short)  # else another step says how to go on
     if summary.checkpoint is not None:
-        steps.append(_continue(summary.exit_code))
+        steps.append(_continue(summary.exit_code, again=f"{_AGAIN} without --restart" if summary.restarted else _AGAIN))
     elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
-        again = "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
-        steps.append(f"run the same command again{again}")
+        steps.append(f"run the same command again{harmless(summary)}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]
-    causes = _common_causes(summary, kept)
-    steps.extend(causes)
-    if kept and not causes:
-        steps.append(f"mend the events in {named(kept)}, then import {_those(kept)}")
+    if kept or summary.tally.rejected:
+        from mpimport.mending import mending_steps  # noqa: PLC0415  only when something was rejected
+
+        steps.extend(mending_steps(summary, kept))
     if summary.cut_short:
-        again = "events that arrive twice are deduplicated by their $insert_id"
-        steps.append(f"send the whole input again, for the rest of it was not read; {again}")
+        steps.append(f"send the whole input again, for a part was not read or is saved nowhere{harmless(summary)}")
     elif summary.undelivered_files:
         held = "holds" if len(summary.undelivered_files) == 1 else "hold"
         steps.append(f"import {named(summary.undelivered_files)}, which {held} what could not be delivered")
@@ -166,26 +160,21 @@ def named(files: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _those(files: Sequence[str]) -> str:
-    return "that file" if len(files) == 1 else "those files"
+def harmless(summary: Summary) -> str:
+    """Say, where a run is to be repeated that may have sent something, that nothing comes of it twice."""
+    return "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
 
 
-def _common_causes(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
-    from mpimport.common_cause import common_causes, mended_with  # noqa: PLC0415  only when something was rejected
-
-    if not summary.tally.rejected:
-        return ()
-    causes = common_causes(summary.tally)
-    return causes if causes or not files else mended_with(summary.tally, named(files))
+_AGAIN = "run the same command again"
 
 
-def _continue(exit_code: int) -> str:
+def _continue(exit_code: int, again: str) -> str:
     """Say how a run that has left a checkpoint is gone on with."""
     on = "it continues where this one stopped"
     if exit_code == 3:
-        return f"run the same command again with another --max-rejected, and {on}; after other changes --restart"
+        return f"{again} with another --max-rejected, and {on}; after other changes --restart"
     if exit_code == 4:
-        return f"mend that and run the same command again: {on}"
+        return f"mend that and {again}: {on}"
     if exit_code == 6:
-        return f"when the whole input is there, run the same command again: {on}; a file that changed takes --restart"
-    return f"run the same command again: {on}"
+        return f"when the whole input is there, {again}: {on}; a file that changed takes --restart"
+    return f"{again}: {on}"

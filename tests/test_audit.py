@@ -109,6 +109,14 @@ def test_users_are_estimated_and_nobody_is_no_user() -> None:
     assert (report.users, report.events_without_user) == (11, 5)
 
 
+def test_there_are_never_more_users_than_events_that_have_one() -> None:
+    report = audited(
+        *(event(n, distinct_id=f"a{n}") for n in range(1900)), *(event(n, distinct_id="") for n in range(5))
+    )
+
+    assert report.users == 1900  # 1911 by the estimate alone
+
+
 def test_duplicates_and_collisions_are_told_apart() -> None:
     report = audited(
         event(1, a=1, b={"x": 1, "y": 2}),

@@ -108,6 +108,24 @@ def test_what_standard_input_gave_and_no_file_takes_is_counted_and_said(tmp_path
     assert 0 < len(kept) < ended.summary["undelivered"]
     assert f"{lost:,} undelivered events could be saved nowhere" in ended.err
     assert "File too large" in ended.err
+    (step,) = _steps(ended.err)
+    assert step.startswith("send the whole input again, for a part was not read or is saved nowhere; events that")
+
+
+def test_rejects_of_standard_input_that_no_file_takes_are_given_again(tmp_path: Path) -> None:
+    bad = ndjson([{"event": "", "properties": {"time": 1718000000, "distinct_id": "u"}}] * 3000)
+    ended = with_quota("-", "--dry-run", "--json", max_file_bytes=50_000, cwd=tmp_path, stdin=bad)
+
+    assert ended.code == 5, ended.err
+    assert_balanced(ended.summary)
+    assert f"{ended.summary['undelivered']:,} undelivered events could be saved nowhere" in ended.err
+    assert "File too large; mend that and give the same input again" in ended.err
+    assert "send the whole input again, for a part was not read or is saved nowhere" in _steps(ended.err)
+    assert "the same command" not in ended.err
+
+
+def _steps(err: str) -> list[str]:
+    return [line.removeprefix("next: ") for line in err.splitlines() if line.startswith("next: ")]
 
 
 @mounting

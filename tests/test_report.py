@@ -16,8 +16,11 @@ from manual import section
 from rich.console import Console
 
 from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.limits import show
+from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line
 from mpimport.records import Flow, Pace
+from mpimport.replies import clean_words
 from mpimport.report import (
     DRAW_AFTER_S,
     PLAIN_PERIOD_S,
@@ -28,8 +31,9 @@ from mpimport.report import (
     print_summary,
     route_logging,
 )
-from mpimport.summary_text import TOP_REASONS, clean, duration, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, duration, megabytes, next_steps, summary_lines
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
 
@@ -81,7 +85,7 @@ def test_plain_progress_is_one_line_a_period() -> None:
 
     written = out.getvalue().splitlines()
     assert len(written) == 30 // PLAIN_PERIOD_S
-    assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 retries, 16 in flight" in written[0]
+    assert "50% of 100.0 MB, 100,000 read, 99,995 imported, 5 rejected, 2 failed requests, 16 in flight" in written[0]
     assert "10 s left" in written[0]
 
 
@@ -205,7 +209,7 @@ def test_the_summary_of_a_success_names_the_region() -> None:
     lines = summary_lines(summary())
 
     assert lines[0] == "imported all 10 events into project 1, region EU (https://api-eu.mixpanel.com/import)"
-    assert "1 request, 0 retries" in lines[-1]
+    assert lines[-1] == "  1 request, 0 retries, 0 B of JSON, 2.0 s, 5 events/s"
 
 
 def test_the_summary_never_flatters() -> None:
@@ -214,6 +218,13 @@ def test_the_summary_never_flatters() -> None:
 
     assert lines[0] == "STOPPED: a batch kept failing"
     assert "undelivered              2" in "\n".join(lines)
+
+
+def test_a_run_that_imports_nothing_has_no_speed() -> None:
+    refused = Tally(read=10, rejected=4, undelivered=6, requests=1)
+
+    assert summary_lines(summary(tally=refused, exit_code=4, stopped="refused"))[-1].endswith("0 B of JSON, 2.0 s")
+    assert summary_lines(summary(tally=Tally(read=2, valid=2), dry_run=True))[-1].endswith("2.0 s, 1 events/s")
 
 
 def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
@@ -234,6 +245,8 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
         ({"exit_code": 5, "stopped": "gave up"}, "run the same command again"),
         ({"exit_code": 130, "stopped": "interrupted"}, "run the same command again"),
         ({"exit_code": 4, "stopped": "refused"}, "mend what the server says"),
+        ({"exit_code": 5, "stopped": "gave up", "checkpoint": "c"}, "run the same command again: it continues"),
+        ({"exit_code": 5, "checkpoint": "c", "restarted": True}, "run the same command again without --restart: it "),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
         ({"exit_code": 5, "undelivered_files": ("u.ndjson",)}, "import u.ndjson"),
     ],
@@ -262,12 +275,6 @@ def test_all_files_to_mend_are_named_or_counted(files: list[str], words: str) ->
         (3, "time_unreadable", 3, "all 3 records were rejected for one reason, time_unreadable: --time-format FORMAT"),
         (90, "time_unreadable", 30, "all 30 rejects have one reason, time_unreadable: import r with --time-format"),
         (90, "too_deep", 20, "20 of 30 rejects have one reason, too_deep: import r with --deep flatten"),
-        (
-            90,
-            "invalid_utf8",
-            30,
-            "all 30 rejects have one reason, invalid_utf8: import the source again with --enc",
-        ),
         (90, "too_deep", 10, "mend the events in r, then"),
         (90, "distinct_id_missing", 30, "all 30 rejects have one reason, distinct_id_missing: import r with "),
         (90, "time_missing", 30, "mend the events in r, then"),
@@ -316,10 +323,30 @@ def test_the_summary_is_coloured_on_a_terminal_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"), [("plain", "plain"), ("\x1b[0m\n\t", "\\x1b[0m\\n\\t"), ("\u202e", "\\u202e"), ("東京", "東京")]
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("\x1b[0m\n\t", "\\x1b[0m\\n\\t"),
+        ("\x9b2J\x7f", "\\x9b2J\\x7f"),
+        ("\u202e\u2066\u200f\u2028", "\\u202e\\u2066\\u200f\\u2028"),
+        ("東京", "東京"),
+        (FAMILY, FAMILY),
+        ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),  # Hindi
+        ("a\u200db\u200d", "a\\u200db\\u200d"),
+        (f"\u200d{FAMILY}\u200d", f"\\u200d{FAMILY}\\u200d"),
+        ("\U0001f468\u202e\U0001f469", "\U0001f468\\u202e\U0001f469"),
+    ],
 )
 def test_text_from_outside_is_made_safe(text: str, shown: str) -> None:
     assert clean(text) == shown
+
+
+def test_a_value_in_a_message_keeps_an_emoji_whole() -> None:
+    assert clean(show(FAMILY)) == f"'{FAMILY}'"
+    assert clean(show("a\u200db")) == "'a\\u200db'"
+    assert show(r"\u200d") == repr(r"\u200d")
+    assert clean_words(f"no {FAMILY}\u202e!") == f"no {FAMILY} !"
 
 
 @pytest.mark.parametrize(
@@ -366,6 +393,8 @@ def test_progress_says_what_sending_waits_for(flow: Flow, words: str) -> None:
         ({"checks_only": True}, "checking"),
         ({"bytes_skipped": 60_000_000}, "passing over what earlier runs settled"),
         ({"bytes_read": 100_000_000}, "sending the rest"),
+        ({"bytes_read": 100_000_000, "imported": 0, "rejected": 0}, "importing"),
+        ({"bytes_read": 100_000_000, "checks_only": True}, "checking"),
         ({"bytes_read": 100_000_000, "stopping": True}, "stopping"),
     ],
 )

@@ -19,7 +19,8 @@ def test_few_texts_are_counted_exactly(count: int) -> None:
     distinct = Distinct()
     distinct.add([str(n) for n in range(count)] * 3)
 
-    assert distinct.estimate() == count
+    assert distinct.estimate(10**6) == count
+    assert distinct.estimate(count - 1) == count - 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -29,7 +30,7 @@ def test_many_texts_are_estimated_within_three_percent(seed: int) -> None:
     for count in (100, 1000, 5000, 20_000, 40_000, 60_000, 100_000):
         distinct.add(f"{seed}-{n}" for n in range(added, count))
         added = count
-        assert abs(distinct.estimate() - count) <= 0.03 * count
+        assert abs(distinct.estimate(10**9) - count) <= 0.03 * count
 
 
 def test_a_digest_is_the_same_everywhere() -> None:

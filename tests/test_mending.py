@@ -1,0 +1,167 @@
+"""What is said about rejects works when it is followed to the letter: the option, the file, the source."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from running import good_event, ndjson
+
+from mpimport import cli
+from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.summary_text import next_steps
+
+ROWS = "".join(f"Buy,171800000{n},u{n},{n}\n" for n in range(8))
+TABLE = f"event,time,distinct_id,n\n{ROWS}"
+EVENTS = ndjson([good_event(number) for number in range(8)]).decode()
+
+
+def event(value: str, name: str = "a") -> str:
+    """Give a line whose property has a value, which need not be JSON."""
+    return f'{{"event":"Buy","properties":{{"time":1718000000,"distinct_id":"u","{name}":{value}}}}}\n'
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    """Check what is in a file, and give the exit code and what is to be done next."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([*argv, "--dry-run"])
+    steps = re.findall("^next: (.*)", capsys.readouterr().err, re.MULTILINE)
+    assert isinstance(end.value.code, int)
+    return end.value.code, " ".join(steps)
+
+
+WIDE = json.dumps({f"k{n}": n for n in range(300)})
+DEEP = '{"a":' * 5 + "1" + "}" * 5
+BY_OPTION = {
+    "type_mismatch": (event('"x"', "n"), "--type n=number", "the same mapping options and --type NAME=string"),
+    "too_deep": (event(DEEP), "", "--deep flatten"),
+    "object_too_wide": (event(WIDE), "", "--deep stringify"),
+    "list_too_long": (event(json.dumps([1] * 300)), "", "--deep stringify"),
+    "value_too_large": (event(json.dumps(["x" * 250] * 40)), "", "--drop NAME"),
+    "number_out_of_range": (event("1e400"), "", "--drop NAME"),
+    "reserved_property": (event("1", "bucket"), "", "--rename OLD=NEW"),
+    "ignored_event": (event("true", "$ignore"), "", "--drop '$ignore'"),
+    "insert_id_disallowed": (event('"null"', "$insert_id"), "", "--drop '$insert_id'"),
+    "string_too_long": (event(f'"{"x" * 300}"'), "--long-strings reject", "--long-strings truncate"),
+    "unknown_key": ('{"a":1,"event":"Buy","properties":{"time":1718000000,"distinct_id":"u"}}\n', "", "--drop NAME"),
+}
+
+
+@pytest.mark.parametrize("code", BY_OPTION)
+def test_the_option_that_is_named_mends_what_stands_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    bad, options, advice = BY_OPTION[code]
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(EVENTS + 2 * bad)
+    exit_code, step = run(capsys, "e.ndjson", *options.split())
+    found = re.search("import e.ndjson.rejected.ndjson with (.*)", step)
+
+    assert (exit_code, code in step) == (1, True)
+    assert found is not None
+    assert advice in found[1]
+    option = advice.rpartition(" and ")[2].replace("'", "")
+    for placeholder, name in (("OLD=NEW", "bucket=old"), ("NAME=string", "n=string"), ("NAME", "a")):
+        option = option.replace(placeholder, name)
+    given = f"{options} {option}" if "same mapping options" in found[1] else option
+    assert run(capsys, "e.ndjson.rejected.ndjson", *given.split())[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "wrong", "right"),
+    [
+        (event("NaN"), "NaN", "null"),
+        (event(r'"\ud83d"'), r"\\ud83d", "x"),
+        (event("[" * 5000 + "]" * 5000), "[" * 5000 + "]" * 5000, "[]"),
+        (event("9" * 5000), "9" * 5000, "9"),
+    ],
+)
+def test_json_that_could_not_be_read_is_mended_in_the_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bad: str,
+    wrong: str,
+    right: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(EVENTS + 2 * bad)
+    step = run(capsys, "e.ndjson")[1]
+    rejected = Path("e.ndjson.rejected.ndjson")
+
+    assert step == "mend the events in e.ndjson.rejected.ndjson, then import that file"
+    assert '"raw"' in rejected.read_text()
+    rejected.write_text(rejected.read_text().replace(wrong, right))
+    assert run(capsys, str(rejected))[0] == 0
+
+
+SOURCE = "mend the source at the lines told in source.rejected.ndjson"
+IN_SOURCE = {
+    "ragged_row": (TABLE + "Buy,1718000000,u\n" * 2, "", SOURCE),
+    "bad_quote": (TABLE + '"Buy"x,1718000000,u,1\n' * 2, "", SOURCE),
+    "unclosed_quote": (TABLE + 'Buy,1718000000,"u,1\n', "", SOURCE),
+    "nul_byte": (TABLE + "B\0,1718000000,u,1\n" * 2, "", SOURCE),
+    "record_too_long": (EVENTS + "[" + "0," * 600_000 + "0]\n", "", SOURCE),
+    "type_mismatch": (
+        TABLE + "Buy,1718000000,u,x\n" * 2,
+        "--type n=number",
+        "run the same command again with --misfit t",
+    ),
+    "invalid_utf8": (TABLE + "K\xe4ufe,1718000000,u,1\n" * 2, "", "run the same command again with --encoding NAME"),
+    "missing_element": (f"[{EVENTS.strip()},,]".replace("\n", ","), "", "no event is missing"),
+}
+
+
+@pytest.mark.parametrize("code", IN_SOURCE)
+def test_what_is_no_event_in_the_file_is_mended_in_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    content, options, advice = IN_SOURCE[code]
+    monkeypatch.chdir(tmp_path)
+    Path("source").write_bytes(content.encode("latin-1"))
+    kind = "ndjson" if content.startswith("{") else "json" if content.startswith("[") else "csv"
+    exit_code, step = run(capsys, "source", "--format", kind, *options.split())
+
+    assert exit_code == 1
+    assert code in Path("source.rejected.ndjson").read_text()
+    assert advice in step
+    assert "import source.rejected.ndjson" not in step
+    if step.endswith(("--encoding NAME", "which leaves such cells text")):
+        option = "--encoding=windows-1252" if "NAME" in step else "--misfit=text"
+        assert run(capsys, "source", "--format", kind, option, *options.split())[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects"),
+        ({}, "run the same command again; events that arrive twice are deduplicated"),
+        ({"checkpoint": "c", "exit_code": 5}, "remove that file, and run the same command again with --restart; "),
+        (
+            {"rejected_files": ("r", "s")},
+            "lines told in r and s, where there is only raw text of 3 of 9 rejects, and no event; then remove those f",
+        ),
+    ],
+)
+def test_a_few_rows_among_other_rejects_are_told(changes: dict[str, object], words: str) -> None:
+    reasons = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(3, "e", 1, "", b"{}")}
+    tally = Tally(read=90, imported=81, rejected=9, reasons=reasons)
+    about = {"rejected_files": ("r",), **changes}
+    summary = Summary(**{"exit_code": 1, "seconds": 1.0, "dry_run": False, "destination": "d", "tally": tally, **about})  # type: ignore[arg-type]  # a table of changes
+
+    assert words in " ".join(next_steps(summary))
+
+
+def test_an_option_for_most_and_the_source_for_the_rest() -> None:
+    reasons: Sequence[tuple[str, ReasonCount]] = [
+        ("too_deep", ReasonCount(6, "e", 1, "", b"{}")),
+        ("nul_byte", ReasonCount(3, "e", 1, "", raw=3)),
+    ]
+    tally = Tally(read=90, imported=81, rejected=9, reasons=dict(reasons))
+    first, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+
+    assert first.startswith("6 of 9 rejects have one reason, too_deep: import r with --deep flatten")
+    assert second.startswith("mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects")
