@@ -531,7 +531,8 @@ def test_no_file_that_says_how_to_run_is_written_to(here: Path, capsys: pytest.C
 
 
 def test_the_example_of_the_readme_is_one(here: Path) -> None:
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", MANUAL, flags=re.MULTILINE | re.DOTALL)
+    _, _, section = MANUAL.partition("\n### Configuration\n")
+    example = re.findall(r"^```toml\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)[0]
     write(here, example)
     found = values("--profile", "eu")
 
