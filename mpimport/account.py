@@ -73,6 +73,11 @@ class Tally:
         for reject in rejects:
             self._add_reasons(reject)
 
+    def add_untold(self, requests: int, batches: int) -> None:
+        """Count the requests for so many batches whose outcomes are not waited for; `requests` are those of the run."""
+        self.retries += max(requests - self.requests - batches, 0)
+        self.requests = requests
+
     def add_valid(self, batch: Batch, rejects: tuple[Reject, ...]) -> None:
         """Count a batch of a dry run: its events would have been sent."""
         self.valid += batch.count

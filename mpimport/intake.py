@@ -90,7 +90,8 @@ class Intake:
             for left, at in zip(lefts, numbers, strict=True):
                 self._mends.clear()
                 text = examine(left.record, limits, self._mends, self._shaping, in_question=left.in_question)
-                if isinstance(text, bytes) and not draft.fits(len(text) + 1):  # `room` is for all of many
+                is_last = at + 1 == number + taken + len(lefts)  # for all others there is `room`
+                if is_last and isinstance(text, bytes) and not draft.fits(len(text) + 1):
                     self._stand(at, block, left.record)
                     yield self._seal()  # whoever stops here has not read this record
                 if text is not None:

@@ -19,6 +19,8 @@ from mpimport.settings import RunSettings
 from mpimport.settle import rejected_paths, undelivered_path
 from mpimport.writable import find_unwritable
 
+_BEGINNING_BYTES = 65_536
+
 Places: TypeAlias = "Mapping[str, Sequence[Path]]"
 """Paths by the option or the thing that they are of."""
 
@@ -77,7 +79,7 @@ def _find_doubles(written: Places, taken: Places) -> Iterator[str]:
             same = next((f"{of} ({other})" for of, other in known if _is_same(path, other)), None)
             if same is not None:
                 yield f"{option} {path}: is {same}, too; name another file"
-        known.extend((option, path) for path in paths)
+            known.append((option, path))
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -101,6 +103,16 @@ def _find_unwritable(told: Places, audit: Sequence[Path]) -> Iterator[str]:
                 yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
             elif option != "--audit" and path.exists() and not path.is_file():
                 yield f"{option} {path}: is no regular file, and would be replaced by one; name another"
+            elif option == "--report" and _holds_something_else(path):
+                yield f"{option} {path}: holds something else than a report of mpimport; name another file"
+
+
+def _holds_something_else(path: Path) -> bool:
+    """Whether a file holds anything, and not a report: all of these name mpimport near their beginning."""
+    with suppress(OSError), path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES)
+        return bool(beginning) and b"mpimport" not in beginning
+    return False
 
 
 def _find_on_streams(places: Places, *, prints_json: bool) -> Iterator[str]:

@@ -173,10 +173,10 @@ class _Run:
         """Count what is under way as undelivered: nobody waits for it any more. It may arrive all the same."""
         if not self.plan.interrupt.insisted:
             self._stop(MpimportError("internal error: all senders have died; run the same command again"))
-        for batch, _ in tuple(self.under_way.values()):
+        for batch, _ in (abandoned := tuple(self.under_way.values())):
             self._settle(Outcome(batch, 0, undelivered=tuple(range(batch.count))))
         if self.plan.senders is not None:
-            self.tally.requests = self.plan.senders.flow().requests  # theirs are not told any more
+            self.tally.add_untold(self.plan.senders.flow().requests, min(len(abandoned), self.plan.workers))
 
     def _settle(self, outcome: Outcome) -> None:
         batch = outcome.batch

@@ -120,14 +120,15 @@ def _account(report: Report) -> Iterator[Element]:
 
 
 def _what(report: Report) -> Iterator[tuple[str, str]]:
-    done = report["imported"] + report.get("valid", 0) + report["rejected"]
-    rate = done / report["seconds"] if report["seconds"] else 0.0
+    fine = report["imported"] + report.get("valid", 0)
+    timed = fine and report["seconds"]
+    rate = f"{(fine + report['rejected']) / report['seconds']:,.0f} events/s, " if timed else ""
     yield "into", report["destination"]
     more = report["source_count"] - len(report["sources"][:20])
     yield "from", ", ".join(report["sources"][:20]) + (f" and {more:,} more" if more else "")
     if report["resumed"]:
         yield "earlier runs", f"{report['already_imported']:,} imported, {report['already_rejected']:,} rejected"
-    yield "speed", f"{rate:,.0f} events/s, {megabytes(report['bytes'])} of JSON"
+    yield "speed", f"{rate}{megabytes(report['bytes'])} of JSON"
     if not report["dry_run"]:
         yield "requests", f"{report['requests']:,}, of which {report['retries']:,} repeated a failed one"
     for name, files in (("rejected events", "rejected_files"), ("undelivered events", "undelivered_files")):

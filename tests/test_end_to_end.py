@@ -282,9 +282,9 @@ def test_a_signal_lets_what_is_under_way_finish(tmp_path: Path, number: signal.S
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(n) for n in range(1000)])
-    with ScriptedServer([Answer(delay_s=30)] * 10) as server:
-        process = start("e.ndjson", "--url", server.url, "--json", cwd=tmp_path)
-        _wait_for(lambda: bool(server.requests))
+    with ScriptedServer([Answer(500), *[Answer(delay_s=30)] * 10]) as server:
+        process = start("e.ndjson", "--url", server.url, "--json", *QUICK_BACKOFF, cwd=tmp_path)
+        _wait_for(lambda: len(server.requests) == 2)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None
@@ -293,6 +293,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
 
     assert ended.code == 130
     assert ended.summary["undelivered"] == 1000
+    assert (ended.summary["requests"], ended.summary["retries"]) == (2, 1)
 
 
 def test_a_signal_ends_the_wait_for_a_silent_pipe(tmp_path: Path) -> None:

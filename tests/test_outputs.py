@@ -70,12 +70,15 @@ def test_a_file_that_a_stream_goes_to_takes_nothing_else(
         (("--dry-run", "--audit", "e.ndjson"), "--audit e.ndjson: is a source (e.ndjson), too"),
         (("--rejected", "e.ndjson"), "e.ndjson: rejects are written there, too"),
         (("--report", "null.json"), "--report null.json: is no regular file, and would be replaced by one"),
+        (("--report", "a.html", "--report", "./a.html"), "--report a.html: is --report (a.html), too"),
+        (("--report", "mine.json"), "--report mine.json: holds something else than a report of mpimport"),
         (("--metrics", "m.prom", "--report", "linked.json"), "--metrics m.prom: is --report (linked.json)"),
     ],
 )
 def test_no_two_of_the_files_are_one(options: tuple[str, ...], words: str, run: Callable[..., int]) -> None:
     Path("x").mkdir()
     Path("m.prom").touch()
+    Path("mine.json").write_text('{"my":"data"}', encoding="utf-8")
     os.link("m.prom", "linked.json")
     Path("null.json").symlink_to(os.devnull)
     with pytest.raises(UsageProblem, match=re.escape(words)):
