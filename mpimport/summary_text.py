@@ -136,7 +136,7 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
     elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
         steps.append(f"run the same command again{harmless(summary)}")
     elif repeats and summary.exit_code == 4:
-        steps.append("mend what the server says (--project-id, the credentials, --url), and run the same command again")
+        steps.append("mend what stopped it (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]
     if kept or summary.tally.rejected:
         from mpimport.mending import mending_steps  # noqa: PLC0415  only when something was rejected

@@ -27,7 +27,7 @@ class Trouble:
         """Take down that a request failed, and tell of it unless that was told just now."""
         self.failed += 1
         self.throttled += waiting.answer == "throttled"
-        self._waiting = (f"waiting: {waiting.reason}", now + waiting.delay_s)
+        self._waiting = (f"waiting: {waiting.reason.rstrip('.')}", now + waiting.delay_s)
         if now - self._told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self._told[waiting.reason] = now
             reason = waiting.reason.rstrip(".")

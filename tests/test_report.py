@@ -244,7 +244,7 @@ def test_the_summary_shows_the_top_reasons_with_an_example_each() -> None:
     [
         ({"exit_code": 5, "stopped": "gave up"}, "run the same command again"),
         ({"exit_code": 130, "stopped": "interrupted"}, "run the same command again"),
-        ({"exit_code": 4, "stopped": "refused"}, "mend what the server says"),
+        ({"exit_code": 4, "stopped": "refused"}, "mend what stopped it"),
         ({"exit_code": 5, "stopped": "gave up", "checkpoint": "c"}, "run the same command again: it continues"),
         ({"exit_code": 5, "checkpoint": "c", "restarted": True}, "run the same command again without --restart: it "),
         ({"exit_code": 1, "rejected_files": ("x.rejected.ndjson",)}, "mend the events in x.rejected.ndjson"),
