@@ -206,10 +206,10 @@ class _Run:
 
     def _check_rejected(self, *, at_end: bool = False) -> None:
         """Stop when more are rejected than the user bears, with those of earlier runs of the same import."""
-        limit, tally = self.plan.max_rejected, self.tally
-        rejected = tally.rejected + tally.already_rejected
-        if limit is not None and limit.exceeded(rejected, self.intake.read + tally.already, at_end=at_end):
-            error = TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}")
+        limit, rejected = self.plan.max_rejected, self.tally.rejected + self.tally.already_rejected
+        if limit is not None and limit.exceeded(rejected, self.intake.read + self.tally.already, at_end=at_end):
+            later = "" if at_end else "; what was under way is counted, too"
+            error = TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}{later}")
             if at_end:
                 self.errors.append(error)
             else:
