@@ -190,7 +190,7 @@ class _Delivery:
         return not route.clock.wait(delay_s, route.admission.halt)
 
     def _give_up(self, why: str) -> None:
-        spent_s, times = self.patience.spent_s(self.route.clock.now()), self.patience.failures
-        in_a_row = f"{times} times in a row" if times > 1 else "once"
+        spent_s = self.patience.spent_s(self.route.clock.now())
         over = f"--give-up-after {self.patience.limit_s:g} {why}"
-        self.gave_up = f"kept failing for {spent_s:.0f} s, {in_a_row}; {over}; the last time: {self.trouble}"
+        failed = f"kept failing for {spent_s:.0f} s" if spent_s >= 0.5 else "kept failing"
+        self.gave_up = f"{failed}: {self.trouble}; {over}"

@@ -240,7 +240,7 @@ class _Run:
         """Notice a signal, and show how far it is."""
         if self.plan.interrupt.asked:
             if not self.stopping:
-                self.plan.report.say(logging.WARNING, "stopping when what is under way is done; Ctrl-C again: at once")
+                self.plan.report.say(logging.WARNING, "stopping when what is under way is done; asked again: at once")
             self.saving = False
             self._halt()
         if self.plan.keeper is not None:

@@ -65,7 +65,7 @@ TELLS_ONLY = {
     "what follows is saved nowhere": "pipeline.py",
     "could be saved nowhere": "pipeline.py",
     "empty, no event is in there": "pipeline.py",
-    "Ctrl-C again: at once": "pipeline.py",
+    "asked again: at once": "pipeline.py",
     "cannot be trusted": "checkpoint.py",
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
