@@ -20,6 +20,8 @@ from mpimport.settle import rejected_paths, undelivered_path
 from mpimport.writable import find_unwritable
 
 _BEGINNING_BYTES = 65_536
+_MARKS = {"--report": b"mpimport", "--audit": b'{\n  "events": '}
+"""What stands in each file that is replaced as a whole; metrics and checkpoints are read, and known by that."""
 
 Places: TypeAlias = "Mapping[str, Sequence[Path]]"
 """Paths by the option or the thing that they are of."""
@@ -103,15 +105,17 @@ def _find_unwritable(told: Places, audit: Sequence[Path]) -> Iterator[str]:
                 yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
             elif option != "--audit" and path.exists() and not path.is_file():
                 yield f"{option} {path}: is no regular file, and would be replaced by one; name another"
-            elif option == "--report" and _holds_something_else(path):
-                yield f"{option} {path}: holds something else than a report of mpimport; name another file"
+            elif option in _MARKS and _holds_something_else(path, _MARKS[option]):
+                yield f"{option} {path}: holds something else, which would be lost; name another file"
 
 
-def _holds_something_else(path: Path) -> bool:
-    """Whether a file holds anything, and not a report: all of these name mpimport near their beginning."""
-    with suppress(OSError), path.open("rb") as file:
-        beginning = file.read(_BEGINNING_BYTES)
-        return bool(beginning) and b"mpimport" not in beginning
+def _holds_something_else(path: Path, mark: bytes) -> bool:
+    """Whether a file holds anything, and not near its beginning what marks one that mpimport wrote."""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                beginning = file.read(_BEGINNING_BYTES)
+            return bool(beginning) and mark not in beginning
     return False
 
 

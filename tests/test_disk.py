@@ -356,21 +356,22 @@ def test_all_files_with_data_are_readable_by_their_owner_only(tmp_path: Path) ->
 @pytest.mark.parametrize("written", ["e.ndjson.rejected.ndjson", "audit.json"])
 def test_a_file_that_somebody_else_laid_out_is_not_written_to(tmp_path: Path, written: str, *, as_link: bool) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
+    mine, theirs = b'{\n  "events": 1}', b'{\n  "events": 2}'  # as audits begin: others are refused before
     precious = tmp_path / "precious"
-    precious.write_bytes(b"mine")
+    precious.write_bytes(mine)
     bait = tmp_path / written
     if as_link:
         bait.symlink_to(precious)
     else:
-        bait.write_bytes(b"theirs")
+        bait.write_bytes(theirs)
         bait.chmod(0o666)
     os.chown(bait, STRANGER, STRANGER, follow_symlinks=False)
     ended = mpimport("e.ndjson", "--dry-run", "--audit", "audit.json", cwd=tmp_path)
 
     assert ended.code == (2 if "rejected" in written else 5), ended.err
     assert f"another user (number {STRANGER})" in ended.err
-    assert precious.read_bytes() == b"mine"
-    assert bait.read_bytes() == (b"mine" if as_link else b"theirs")
+    assert precious.read_bytes() == mine
+    assert bait.read_bytes() == (mine if as_link else theirs)
 
 
 @posix

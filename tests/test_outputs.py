@@ -71,7 +71,8 @@ def test_a_file_that_a_stream_goes_to_takes_nothing_else(
         (("--rejected", "e.ndjson"), "e.ndjson: rejects are written there, too"),
         (("--report", "null.json"), "--report null.json: is no regular file, and would be replaced by one"),
         (("--report", "a.html", "--report", "./a.html"), "--report a.html: is --report (a.html), too"),
-        (("--report", "mine.json"), "--report mine.json: holds something else than a report of mpimport"),
+        (("--dry-run", "--audit", "mine.json"), "--audit mine.json: holds something else, which would be lost"),
+        (("--report", "mine.json"), "--report mine.json: holds something else, which would be lost"),
         (("--metrics", "m.prom", "--report", "linked.json"), "--metrics m.prom: is --report (linked.json)"),
     ],
 )
