@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -27,6 +28,7 @@ from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
+from mpimport.outputs import appended
 from mpimport.pacing import max_batch_bytes, max_batch_events
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
@@ -37,7 +39,7 @@ from mpimport.resume import resume
 from mpimport.sending import budget_of, make_senders
 from mpimport.settings import MapSettings, Settings
 from mpimport.settings_check import check
-from mpimport.settle import Settler, rejected_paths, undelivered_path
+from mpimport.settle import Settler, rejected_paths
 from mpimport.telling import Telling
 from mpimport.time_forms import TimeReader
 from mpimport.writable import hold_pipes
@@ -164,7 +166,7 @@ def import_inputs(
     destination is no use.
     """
     with ExitStack() as stack:
-        stack.enter_context(hold_pipes(_appended(settings, inputs)))
+        stack.enter_context(hold_pipes(chain(*appended(settings.run, inputs))))
         endpoint = ENDPOINTS[settings.send.endpoint]
         base_url, auth, facts = find_destination(settings, endpoint, stack)
         place = target(endpoint, base_url, auth, strict=settings.send.strict)
@@ -209,16 +211,6 @@ def import_inputs(
         if keeper is not None and summary.exit_code == CannotWrite.exit_code:
             keeper.finish(done=False)  # all may be settled, but the same command is to be run again
         return summary
-
-
-def _appended(settings: Settings, inputs: Sequence[Input]) -> Iterator[Path]:
-    path_of = rejected_paths(settings.run.rejected)
-    for source in inputs:
-        yield path_of(source.name)
-        if not source.resumable:
-            yield undelivered_path(path_of(source.name))
-    if settings.run.audit is not None:
-        yield Path(settings.run.audit)
 
 
 def _audit(settings: Settings) -> Audit | None:

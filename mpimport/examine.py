@@ -51,6 +51,7 @@ def examine(
 
     `in_question`: of a record that is known to be sound, as `accept` has it, the only rules that it may break.
     The outcome is the same, only sooner.
+    `mends` is empty before, and with a `Bad` behind it: to make one for each record takes longer than to clear it.
     None for a blank line. Never raises, whatever the record holds.
     """
     if not isinstance(record, bytes):
@@ -104,21 +105,18 @@ def _examine_value(
     in_question: Sequence[Rule] | None = None,
 ) -> bytes | Bad:
     """Mend and check a decoded record; `known` is what is wrong with it already."""
-    found = Counter() if mends else mends  # to make one for each record takes longer than to clear it
     try:
         event, wrong = value, list(known)
         if type(value) is dict or isinstance(value, Mapping):
-            event = normalise(value, found, shaping, wrong, sound=in_question is not None)
+            event = normalise(value, mends, shaping, wrong, sound=in_question is not None)
         reasons = problems(event, limits, RULES if in_question is None else in_question)
         if wrong:
             said = {reason.field for reason in wrong if reason.code == "time_unreadable"}
             reasons = (*wrong, *(reason for reason in reasons if reason.field not in said))
         if not reasons:
-            body = _body(event, value, text if shaping.is_default else None, found, limits)
+            body = _body(event, value, text if shaping.is_default else None, mends, limits)
             size = len(body) + sum(limits.sent_with.values())
             if size < MAX_EVENT_BYTES:
-                if found is not mends:
-                    mends.update(found)
                 return body
             message = f"{size:,} bytes; an event must be under {MAX_EVENT_BYTES:,}: send less"
             reasons = (Reason("event_too_large", message),)
@@ -127,12 +125,12 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
-    found.clear()
+    mends.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
 
 
 def _body(
-    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, found: Counter[str], limits: Limits
+    event: dict[str, Any], value: Mapping[str, Any], text: bytes | None, mends: Counter[str], limits: Limits
 ) -> bytes:
     """Write the event: its `text` as it came when nothing changed, with properties spliced in where that is all.
 
@@ -140,7 +138,7 @@ def _body(
     """
     properties = event["properties"]
     members = [ADDED[name] for name in limits.added if name not in properties]
-    changes = found.keys() - NOTICES
+    changes = mends.keys() - NOTICES
     if changes == {"insert_id_made"} and "$insert_id" not in value.get("properties", {}):
         members.insert(0, b'"$insert_id":"%b"' % properties["$insert_id"].encode())
         changes = set()

@@ -19,6 +19,7 @@ _NUMBER, _TEXT = rb"\s*:\s*\d+\s*,\s*", rb'"(?:[^"\\]|\\.)*"'
 _REJECTS = re.compile(rb'\{"source":' + _TEXT + rb',"line":\d+,"by":"(?:client|server)","reasons":\[')
 _TOLD = re.compile(
     rb'\s*\{\s*(?:"mpimport_checkpoint":|"read"%b"imported"%b"rejected"%b"undelivered"|"events"%b"event_names")'
+    rb'|<!doctype html>\s<html lang="en"><head>(?:<(?:meta|link) [^<>]*>)*<title>mpimport: '
     % (_NUMBER, _NUMBER, _NUMBER, _NUMBER)
 )
 

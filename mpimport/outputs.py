@@ -1,6 +1,6 @@
 """The files that a run writes: none may be read by it, be another of them, or be where a standard stream goes.
 
-Looked at before anything is read. Knows neither what stands in them nor how the run goes.
+Looked at before anything is read. Must not know how the run goes, nor how what is ours is told: `left_behind` does.
 """
 
 from __future__ import annotations
@@ -15,32 +15,34 @@ from typing import TypeAlias
 
 from mpimport.checkpoint import derived
 from mpimport.inputs import FileInput, find_clashes, find_fed_back
+from mpimport.left_behind import HEAD_BYTES, kind_of
+from mpimport.plan import Input
 from mpimport.settings import RunSettings
 from mpimport.settle import rejected_paths, undelivered_path
 from mpimport.writable import find_unwritable
 
-_BEGINNING_BYTES = 65_536
-_MARKS = {"--report": b"mpimport", "--audit": b'{\n  "events": '}
-"""What stands in each file that is replaced as a whole; metrics and checkpoints are read, and known by that."""
-
 Places: TypeAlias = "Mapping[str, Sequence[Path]]"
 """Paths by the option or the thing that they are of."""
+
+
+def appended(run: RunSettings, inputs: Sequence[Input]) -> tuple[list[Path], list[Path], list[Path]]:
+    """Give the files for rejects, for what can be neither delivered nor read again, and for the audit: none if not."""
+    path_of = rejected_paths(run.rejected)
+    rejected = [path_of(source.name) for source in inputs]
+    kept = [undelivered_path(path_of(source.name)) for source in inputs if not (source.resumable or run.dry_run)]
+    return rejected, kept, [Path(run.audit)] if run.audit else []
 
 
 def find_output_problems(
     run: RunSettings, inputs: Sequence[FileInput], settings_files: Iterable[str], *, prints_json: bool
 ) -> Iterator[str]:
     """Tell of every place that something cannot be written to, or not without harm to something else."""
-    path_of = rejected_paths(run.rejected)
-    rejected = [path_of(source.name) for source in inputs]
-    kept = [undelivered_path(path_of(source.name)) for source in inputs if not source.resumable]
-    kept = [] if run.dry_run else kept
+    rejected, kept, audit = appended(run, inputs)
     kept_at = Path(run.checkpoint) if run.checkpoint else None
     told = {
         "--report": [Path(path) for path in run.reports],
         "--metrics": [Path(run.metrics)] if run.metrics else [],
     }
-    audit = [Path(run.audit)] if run.audit else []
     written = {
         **told,
         "--audit": audit,
@@ -105,17 +107,17 @@ def _find_unwritable(told: Places, audit: Sequence[Path]) -> Iterator[str]:
                 yield f"{option} {path}: cannot be written there; name a file in a folder that is there and yours"
             elif option != "--audit" and path.exists() and not path.is_file():
                 yield f"{option} {path}: is no regular file, and would be replaced by one; name another"
-            elif option in _MARKS and _holds_something_else(path, _MARKS[option]):
+            elif option != "--metrics" and _holds_something_else(path):  # metrics are read, and known by that
                 yield f"{option} {path}: holds something else, which would be lost; name another file"
 
 
-def _holds_something_else(path: Path, mark: bytes) -> bool:
-    """Whether a file holds anything, and not near its beginning what marks one that mpimport wrote."""
+def _holds_something_else(path: Path) -> bool:
+    """Whether a file holds anything, and not what an earlier run told."""
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:
-                beginning = file.read(_BEGINNING_BYTES)
-            return bool(beginning) and mark not in beginning
+                head = file.read(HEAD_BYTES)
+            return bool(head) and kind_of(head) != "told"
     return False
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from mpimport.markup import Element, element, put, write
 from mpimport.printable import clean
 from mpimport.report_pictures import both, by_day, over_time, share_bar
-from mpimport.summary_text import duration, many, megabytes
+from mpimport.summary_text import duration, many, megabytes, speed_of
 
 TOP_NAMES = 25
 MAX_SHOWN = 200  # rows of a table, and characters times ten of a text
@@ -120,15 +120,13 @@ def _account(report: Report) -> Iterator[Element]:
 
 
 def _what(report: Report) -> Iterator[tuple[str, str]]:
-    fine = report["imported"] + report.get("valid", 0)
-    timed = fine and report["seconds"]
-    rate = f"{(fine + report['rejected']) / report['seconds']:,.0f} events/s, " if timed else ""
+    speed = speed_of(report["imported"] + report.get("valid", 0), report["rejected"], report["seconds"])
     yield "into", report["destination"]
     more = report["source_count"] - len(report["sources"][:20])
     yield "from", ", ".join(report["sources"][:20]) + (f" and {more:,} more" if more else "")
     if report["resumed"]:
         yield "earlier runs", f"{report['already_imported']:,} imported, {report['already_rejected']:,} rejected"
-    yield "speed", f"{rate}{megabytes(report['bytes'])} of JSON"
+    yield "speed", ", ".join(filter(None, (speed, f"{megabytes(report['bytes'])} of JSON")))
     if not report["dry_run"]:
         yield "requests", f"{report['requests']:,}, of which {report['retries']:,} repeated a failed one"
     for name, files in (("rejected events", "rejected_files"), ("undelivered events", "undelivered_files")):

@@ -23,6 +23,11 @@ def megabytes(nbytes: float) -> str:
     return f"{nbytes:.1f} TB"
 
 
+def speed_of(fine: int, rejected: int, seconds: float) -> str:
+    """Write how many events were seen to in a second; empty where all were rejected, which says nothing of sending."""
+    return f"{(fine + rejected) / seconds:,.0f} events/s" if fine and seconds > 0 else ""
+
+
 def duration(seconds: float) -> str:
     """Write a duration for people."""
     if seconds < 60:
@@ -92,10 +97,9 @@ def _account(summary: Summary) -> Iterator[str]:
         yield f"  imported     {tally.imported:>13,}"
     yield f"  rejected     {tally.rejected:>13,}{_into(summary.rejected_files)}"
     yield f"  undelivered  {tally.undelivered:>13,}{_into(summary.undelivered_files)}"
-    fine = tally.imported + tally.valid
-    speed = f", {(fine + tally.rejected) / summary.seconds:,.0f} events/s" if fine and summary.seconds > 0 else ""
+    speed = speed_of(tally.imported + tally.valid, tally.rejected, summary.seconds)
     sent = "" if summary.dry_run else f"{many(tally.requests, 'request')}, {many(tally.retries, 'retry')}, "
-    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}{speed}"
+    yield f"  {sent}{megabytes(tally.nbytes)} of JSON, {duration(summary.seconds)}{speed and f', {speed}'}"
 
 
 def _into(files: tuple[str, ...]) -> str:

@@ -27,10 +27,10 @@ class Trouble:
         """Take down that a request failed, and tell of it unless that was told just now."""
         self.failed += 1
         self.throttled += waiting.answer == "throttled"
-        self._waiting = (f"waiting: {waiting.reason.rstrip('.')}", now + waiting.delay_s)
+        reason = waiting.reason.rstrip(".")
+        self._waiting = (f"waiting: {reason}", now + waiting.delay_s)
         if now - self._told.get(waiting.reason, -QUIET_S) >= QUIET_S:
             self._told[waiting.reason] = now
-            reason = waiting.reason.rstrip(".")
             report.say(
                 logging.WARNING,
                 f"{reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",

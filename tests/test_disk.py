@@ -356,7 +356,8 @@ def test_all_files_with_data_are_readable_by_their_owner_only(tmp_path: Path) ->
 @pytest.mark.parametrize("written", ["e.ndjson.rejected.ndjson", "audit.json"])
 def test_a_file_that_somebody_else_laid_out_is_not_written_to(tmp_path: Path, written: str, *, as_link: bool) -> None:
     write_ndjson(tmp_path / "e.ndjson", [good_event(1), {"event": ""}])
-    mine, theirs = b'{\n  "events": 1}', b'{\n  "events": 2}'  # as audits begin: others are refused before
+    # as audits begin: others are refused before
+    mine, theirs = b'{"events": 1, "event_names": 1}', b'{"events": 2, "event_names": 2}'
     precious = tmp_path / "precious"
     precious.write_bytes(mine)
     bait = tmp_path / written

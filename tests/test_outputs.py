@@ -72,6 +72,7 @@ def test_a_file_that_a_stream_goes_to_takes_nothing_else(
         (("--report", "null.json"), "--report null.json: is no regular file, and would be replaced by one"),
         (("--report", "a.html", "--report", "./a.html"), "--report a.html: is --report (a.html), too"),
         (("--dry-run", "--audit", "mine.json"), "--audit mine.json: holds something else, which would be lost"),
+        (("--dry-run", "--audit", "export.json"), "--audit export.json: holds something else, which would be lost"),
         (("--report", "mine.json"), "--report mine.json: holds something else, which would be lost"),
         (("--metrics", "m.prom", "--report", "linked.json"), "--metrics m.prom: is --report (linked.json)"),
     ],
@@ -79,7 +80,8 @@ def test_a_file_that_a_stream_goes_to_takes_nothing_else(
 def test_no_two_of_the_files_are_one(options: tuple[str, ...], words: str, run: Callable[..., int]) -> None:
     Path("x").mkdir()
     Path("m.prom").touch()
-    Path("mine.json").write_text('{"my":"data"}', encoding="utf-8")
+    Path("mine.json").write_text('{"my":"data, imported by mpimport"}', encoding="utf-8")
+    Path("export.json").write_text('{\n  "events": [\n', encoding="utf-8")
     os.link("m.prom", "linked.json")
     Path("null.json").symlink_to(os.devnull)
     with pytest.raises(UsageProblem, match=re.escape(words)):
@@ -118,6 +120,11 @@ def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: py
         run("e.json", "report.json", "--dry-run")
     assert run("e.json", "bad.json", "--dry-run") == 1
     assert "bad.json: holds rejects of an earlier run" in capfd.readouterr().err
+
+
+def test_what_an_earlier_run_told_is_replaced(run: Callable[..., int]) -> None:
+    for _ in range(2):
+        assert run("e.ndjson", "--dry-run", "--audit", "a.json", "--report", "r.html", "--report", "r.json") == 1
 
 
 @pytest.mark.parametrize(

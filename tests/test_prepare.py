@@ -73,7 +73,9 @@ def slowly(records: list[RawRecord], shaping: Shaping) -> Ended:
     limits = Limits(NOW_S + FUTURE_S, ("ip",), keeps_long_text=shaping.texts.long_strings == "keep")
     lines, rejects, mends = [], [], Counter[str]()
     for number, record in enumerate(records, 1):
-        text = examine(record, limits, mends, shaping)
+        own = Counter[str]()
+        text = examine(record, limits, own, shaping)
+        mends.update(own)
         if isinstance(text, Bad):
             rejects.append((number, text.reasons, text.event, text.raw))
         elif text is not None:

@@ -1,4 +1,5 @@
-/* The module `mpimport._recognise`: what is handed in by Python, checked; no Python object is made of any event or row.
+/* The module `mpimport._recognise`: what is handed in by Python, checked; no Python object is made of any row, nor of an
+ * event that is taken.
  * While a block is looked at, other threads of Python run. Knows nothing of JSON, nor of what a row is.
  */
 #include "module.h"
