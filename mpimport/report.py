@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from mpimport.account import Summary
 from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.standard_streams import columns_of
+from mpimport.standard_streams import columns_of, wraps_anew
 from mpimport.summary_text import TOP_REASONS, many, megabytes, next_steps, summary_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group, RenderableType
-    from rich.live import Live
+    from rich.console import Console, Group
 
 PLAIN_PERIOD_S = 10.0
 DRAW_PERIOD_S = 0.2
@@ -98,8 +97,8 @@ class Screen:
         self._level = level
         self._clock = clock
         self._next = clock() + DRAW_AFTER_S
-        self._live: Live | None = None
         self._console: Console | None = None
+        self._picture: Group | None = None
         self._drawn: list[int] = []  # columns of the rows of the display as they were drawn
 
     def tick(self, progress: Callable[[], Progress]) -> None:
@@ -107,27 +106,33 @@ class Screen:
         if self._clock() < self._next:
             return
         self._next = self._clock() + DRAW_PERIOD_S
-        from rich.live import Live  # noqa: PLC0415  55 ms, needed only on a terminal
+        self._picture = draw(progress(), self._terminal().width)
+        self._show()
 
-        picture = draw(progress(), self._terminal().width)
-        with suppress(OSError):
-            if self._live is None:
-                self._live = Live(picture, console=self._terminal(), auto_refresh=False, transient=True)
-                self._live.start()
-                self._terminal().show_cursor()  # Ctrl-Z and a kill must not leave a terminal without one
-            self._unwrap()
-            self._live.update(picture, refresh=True)
-            self._drawn = _row_columns(picture, self._terminal())
+    def _show(self, text: str = "", style: str = "") -> None:
+        """Put the picture in the place of the one that is shown, with text above it where there is some.
 
-    def _unwrap(self) -> None:
-        """Take away the rows that a terminal which has become narrower has made of the display's: rich knows none."""
-        from rich.control import Control  # noqa: PLC0415  as above
+        Not rich's `Live`, which does not know that a row takes several when its terminal becomes narrower.
+        """
+        with suppress(OSError), self._terminal() as terminal:  # written at once, so that nothing flickers
+            self._take_away(terminal)
+            if text:
+                terminal.print(text, style=style, markup=False, soft_wrap=True)
+            if self._picture is not None:
+                terminal.print(self._picture)
+                lines = terminal.render_lines(self._picture, pad=False)
+                self._drawn = [sum(segment.cell_length for segment in row) for row in lines]
+
+    def _take_away(self, terminal: Console) -> None:
+        from rich.control import Control  # noqa: PLC0415  only on a terminal
         from rich.segment import ControlType  # noqa: PLC0415
 
-        more = sum((columns - 1) // self._terminal().width for columns in self._drawn if columns)
-        if more:
-            up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
-            self._terminal().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up * more))
+        if not self._drawn:
+            return
+        rows = [max(1, -(-columns // terminal.width)) if wraps_anew(os.environ) else 1 for columns in self._drawn]
+        # To the end of the line: where a whole line is erased, VTE keeps blanks in it, and wraps these, too.
+        up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 0))
+        terminal.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 0), *up * sum(rows)))
         self._drawn = []
 
     def _terminal(self) -> Console:
@@ -143,25 +148,16 @@ class Screen:
             return
         word, style = _WORDS.get(level, ("", ""))
         text = "\n".join(_wrapped(f"{word}{clean(message)}", columns_of(self._out)))
-        if self._live is None:
+        if self._picture is None:
             write(self._out, f"{text}\n")
-            return
-        with suppress(OSError):
-            self._unwrap()
-            self._terminal().print(text, style=style, markup=False, soft_wrap=True)
-            self._drawn = _row_columns(self._live.renderable, self._terminal())
+        else:
+            self._show(text, style)
 
     def close(self) -> None:
         """Take the display off the screen."""
-        if self._live is not None:
-            with suppress(OSError):
-                self._unwrap()
-                self._live.stop()
-            self._live = None
-
-
-def _row_columns(picture: RenderableType, console: Console) -> list[int]:
-    return [sum(segment.cell_length for segment in row) for row in console.render_lines(picture, pad=False)]
+        if self._picture is not None:
+            self._picture = None
+            self._show()
 
 
 _WORDS = {logging.WARNING: ("warning: ", "yellow"), logging.ERROR: ("error: ", "red")}

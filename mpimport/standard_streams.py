@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import BinaryIO, TextIO
 
@@ -53,3 +54,13 @@ def columns_of(terminal: TextIO) -> int:
     with suppress(OSError, ValueError):
         columns = int(given) if given.isdecimal() else os.get_terminal_size(terminal.fileno()).columns
     return columns or 80
+
+
+def wraps_anew(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal that becomes narrower wraps the rows that it shows, so that they take more of them.
+
+    It cannot be asked. Most do; xterm and GNU screen cut the rows instead, and so does PuTTY, which calls itself xterm.
+    """
+    term = environ.get("TERM", "")
+    cuts = "XTERM_VERSION" in environ or "STY" in environ or term in {"xterm", "screen"} or term.startswith("screen.")
+    return "TMUX" in environ or not cuts

@@ -7,8 +7,12 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
+from array import array
 from dataclasses import replace
 from datetime import datetime
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -33,6 +37,18 @@ from mpimport.report import (
 )
 from mpimport.summary_text import TOP_REASONS, duration, megabytes, next_steps, summary_lines
 
+UP = b"\x1b[1A"  # ECMA-48, CUU
+DRAWS_WHEN_TOLD = """
+import itertools, os, sys
+from mpimport.progress import Progress
+from mpimport.report import Screen
+
+screen = Screen(sys.stderr, clock=itertools.count().__next__)
+half = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson")
+for _ in sys.stdin:
+    screen.tick(lambda: half)
+    os.write(1, b"drawn\\n")
+"""
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HALF = Progress(50_000_000, 100_000_000, 100_000, 99_995, 5, 2, 10.0, source="events.ndjson", flow=Flow(under_way=16))
 
@@ -152,6 +168,43 @@ def test_a_quick_run_shows_no_display_and_a_slow_one_takes_it_away_again() -> No
 
     assert "imported" in out.getvalue()
     assert "careful [red]" in out.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize(
+    ("environ", "wraps"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "screen", "STY": "1.tty", "TMUX": "/tmp/tmux,1,0"}, True),
+        ({"TERM": "xterm"}, False),
+        ({"TERM": "xterm-256color", "XTERM_VERSION": "XTerm(379)"}, False),
+        ({"TERM": "screen.xterm-256color"}, False),
+    ],
+)
+def test_a_display_that_is_narrowed_takes_away_its_own_rows_and_no_others(
+    environ: dict[str, str], *, wraps: bool
+) -> None:
+    import fcntl
+    import termios
+
+    shown, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", DRAWS_WHEN_TOLD], stdin=PIPE, stdout=PIPE, stderr=terminal, env=environ, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        ups = []
+        for columns in (120, 120, 60):
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, array("H", (24, columns, 0, 0)))
+            child.stdin.write("draw\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "drawn\n"
+            ups.append(os.read(shown, 1 << 16).count(UP))
+    os.close(terminal)
+    os.close(shown)
+
+    own = ups[1]  # from the last of its rows to the first
+    assert ups[2] - own == (2 if wraps else 0)  # both of its rows were wider than 60 columns
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
