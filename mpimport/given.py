@@ -69,13 +69,18 @@ class Given:
         }
 
     def place(self, problem: str) -> str:
-        """Add to a problem with an option that it was a file or the environment that gave it."""
-        for name in re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]):
-            origin = self.origins.get(name, COMMAND_LINE)
-            place = f"(--{name} is from {origin})"
-            if origin != COMMAND_LINE and place not in problem:
-                problem = f"{problem} {place}"
-        return problem
+        """Add to a problem with options that it was a file or the environment that gave them."""
+        names = dict.fromkeys(re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]))
+        places = {name: origin for name in names if (origin := self.origins.get(name, COMMAND_LINE)) != COMMAND_LINE}
+        if not places:
+            return problem
+        origins = set(places.values())
+        if len(origins) == 1:
+            told = f"{' and '.join(f'--{name}' for name in places)} {'is' if len(places) == 1 else 'are'} from"
+            place = f"({told} {origins.pop()})"
+        else:
+            place = f"({', '.join(f'--{name} is from {origin}' for name, origin in places.items())})"
+        return problem if place in problem else f"{problem} {place}"
 
 
 def _shown(name: str, value: Any) -> str:

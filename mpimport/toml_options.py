@@ -35,7 +35,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_read_text(path))
     except OSError as error:
-        raise UsageProblem(f"cannot be read: {error.strerror or error}; make it readable") from error
+        mend = "check the path" if isinstance(error, FileNotFoundError) else "make it readable"
+        raise UsageProblem(f"cannot be read: {error.strerror or error}; {mend}") from error
     except UnicodeDecodeError as error:
         kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "not UTF-8"
         raise UsageProblem(f"is {kind} text at byte {error.start + 1}; save it as UTF-8") from error
