@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.foreign import find_no_text
 from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
 from mpimport.interrupt import Interrupt
 from mpimport.limits import show
@@ -73,6 +74,8 @@ class FileInput:
         if not self.resumable:
             return
         with self._open() as stream:
+            if no_text := find_no_text(self.name, stream.peek(HEAD_BYTES)):
+                raise UsageProblem(no_text)
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
                 with suppress(BrokenInput):  # what comes before the damage is imported

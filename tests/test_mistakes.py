@@ -5,7 +5,9 @@ In the process and without a network; of every row nothing is sent, and what was
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ PAGE = "<!DOCTYPE html>\n<html><title>Log in</title></html>\n"
 SEGMENT = {"type": "track", "event": "Buy", "userId": "u1", "timestamp": "2024-06-01T12:00:00Z", "properties": {}}
 GA4 = {"event_name": "page_view", "event_timestamp": "1718000000123456", "user_pseudo_id": "1.2"}
 NOW_WRONG = {"event": "Buy", "properties": {"time": 4_000_000_000, "distinct_id": "u1"}}
+NOISE = random.Random(1).randbytes(3000)
 HEX = "0123456789abcdef0123456789abcdef"
 
 
@@ -91,6 +94,13 @@ MISTAKES = {
     "a title": dry("e.csv", f"Report\n{HEADER}{ROWS}", 1, "all 4 records", "a title above the header"),
     "latin-1": dry("e.csv", (HEADER + ROWS.replace("Buy", "K\u00e4ufe")).encode("latin-1"), 1, "all 3", "--encoding"),
     "a workbook": dry("e.xlsx", b"PK\x03\x04" + bytes(99), 2, "e.xlsx", "save its sheet as CSV"),
+    "an archive": dry("e.tar", b"e.ndjson".ljust(257, b"\0") + b"ustar\0" + bytes(250), 2, "tar -xOf 'e.tar' | mpimp"),
+    "a packed archive": dry("e.tgz", gzip.compress(b"e".ljust(257, b"\0") + b"ustar\0"), 2, "tar -xOf 'e.tgz'"),
+    "a picture": dry("e.png", b"\x89PNG\r\n\x1a\n" + NOISE, 2, "e.png: is a picture (PNG)"),
+    "no text": dry("e.csv", NOISE, 2, "e.csv: is not text: name a file of NDJSON, JSON, CSV or TSV"),
+    "no text, a line each": dry("e.ndjson", NOISE, 2, "e.ndjson: is not text"),
+    "no text in a format": dry("e.bin", NOISE, 2, "e.bin: is not text", options="--format csv"),
+    "Hive's own form": dry("e.csv", (HEADER + ROWS).replace(",", "\1"), 0, "read ", options="--delimiter \1"),
     "a page to log in": dry("e.json", PAGE, 2, "e.json: is a web page", "get the events anew"),
     "a script": dry("e.js", "var events = [1, 2];", 2, "e.js: looks like a script"),
     "laid out": dry(
