@@ -41,7 +41,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "not UTF-8"
         raise UsageProblem(f"is {kind} text at byte {error.start + 1}; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise UsageProblem(f"is no TOML: {error}; mend it there (text takes quotes)") from error
+        raise UsageProblem(
+            f"is no TOML: {error}; mend it there (text takes quotes, \"...\", or '...' for a path with \\)"
+        ) from error
 
 
 def _read_text(path: Path) -> str:

@@ -21,6 +21,7 @@ from mpimport import cli
 EVENTS = ndjson([good_event(n) for n in range(3)])
 HEADER = "event,time,distinct_id,amount\n"
 ROWS = "Buy,2024-06-01T12:00:00Z,u1,9.90\nBuy,2024-06-01T12:00:01Z,u2,1.20\nBuy,2024-06-01T12:00:02Z,u3,1\n"
+TABLE = HEADER + ROWS
 PAGE = "<!DOCTYPE html>\n<html><title>Log in</title></html>\n"
 SEGMENT = {"type": "track", "event": "Buy", "userId": "u1", "timestamp": "2024-06-01T12:00:00Z", "properties": {}}
 GA4 = {"event_name": "page_view", "event_timestamp": "1718000000123456", "user_pseudo_id": "1.2"}
@@ -117,6 +118,49 @@ MISTAKES = {
         "--time-field event_timestamp --distinct-id-field user_pseudo_id", "has: event_name, event_timestamp",
     ),
     "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "both", "the clock of this machine"),
+    "a line of JSON as CSV": dry("e.ndjson", ndjson([SEGMENT]), 2, "--format ndjson, or json", options="--format csv"),
+    "JSON as CSV": dry("e.ndjson", EVENTS, 2, "e.ndjson: the header row", "--format ndjson", options="--format csv"),
+    "no column to drop": dry("e.csv", TABLE, 0, "--drop amont: the", "did you mean 'amount'?", options="--drop amont"),
+    "no column at all": dry("e.csv", TABLE, 0, "--keep xyz: the", "check the name", options="--keep xyz"),
+    "columns in one": dry(
+        "e.csv", TABLE, 0, "takes one name: write --drop amount --drop time", options="--drop amount,time"
+    ),
+    "no column for a field": dry("e.csv", TABLE, 0, "--time-field tme:", "mean 'time'?", options="--time-field tme"),
+    "new for old": dry("e.csv", TABLE, 0, "is it --rename amount=price?", options="--rename price=amount"),
+    "another case": dry(
+        "e.csv", TABLE.replace("distinct_id", "Distinct_ID"), 1, "--distinct-id-field Distinct_ID", "has: event"
+    ),
+    "a kind of others": dry("e.csv", TABLE, 2, "did you mean amount=number?", options="--type amount=Decimal"),
+    "a pair of one": dry("e.csv", TABLE, 2, "--rename amount: write OLD=NEW", options="--rename amount"),
+    "a format of others": dry("e.csv", TABLE, 2, "did you mean '%d/%m/%Y'?", options="--time-format dd/MM/yyyy"),
+    "an offset": dry("e.csv", TABLE, 2, "write Etc/GMT-2, whose sign is turned", options="--timezone UTC+2"),
+    "a quoted home": Mistake("~/e.ndjson --dry-run", 2, ["~/e.ndjson: no such file; within quotes ~ is not"]),
+    "a quoted variable": Mistake("$DAY/e.ndjson --dry-run", 2, ["the name of a variable stays as it is"]),
+    "files in one": Mistake(
+        "e.csv,events.ndjson --dry-run", 2, ["name each file by itself: e.csv events.ndjson"],
+        {"events.ndjson": EVENTS, "e.csv": HEADER},
+    ),
+    "a region as a file": Mistake("events.ndjson eu --dry-run", 2, ["if it is the region, give --region eu"]),
+    "a whole address": Mistake(
+        "events.ndjson --dry-run --url https://api.mixpanel.com/import/", 2, ["--url: it must end before /import"]
+    ),
+    "the web site": Mistake(
+        "events.ndjson --dry-run --url https://eu.mixpanel.com", 2, ["the web site for people, not the API", "--region"]
+    ),
+    "an option for a value": Mistake("events.ndjson --rejected --dry-run", 2, ["needs a value, but --dry-run follows"]),
+    "a unit": Mistake("events.ndjson --dry-run --timeout 30s", 2, ["'30s' is no number: write digits alone"]),
+    "a quoted value of a word processor": Mistake(
+        "events.ndjson --dry-run", 2, ["mpimport.toml: is no TOML: ", "text takes quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": "region = \u201ceu\u201d"},
+    ),
+    "a path of Windows": Mistake(
+        "events.ndjson --dry-run", 2, ["mpimport.toml: is no TOML: ", "'...' for a path with \\"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'rejected = "C:\\data\\x"'},
+    ),
+    "marks of an editor": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number"],
+        {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
+    ),
     "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
 }  # fmt: skip
 
