@@ -101,14 +101,11 @@ def read_options(settings: Settings) -> ReadOptions:
 
 
 def _column_teller(mapping: MapSettings) -> Callable[[str, Mapping[str, str]], None]:
-    told: set[str] = set()  # of several sources, each is looked into before it is read
-
     def tell(source: str, kinds: Mapping[str, str]) -> None:
         typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
         _log.debug("%s: columns that are no text: %s", source, typed or "none")
-        for problem in () if source in told else find_missing(mapping, kinds):
+        for problem in find_missing(mapping, kinds):
             _log.warning("%s: %s", source, problem)
-        told.add(source)
 
     return tell
 

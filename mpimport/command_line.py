@@ -160,6 +160,8 @@ def _placed(misuse: click.BadParameter) -> click.BadParameter:
     """Say of a wrong value whether an option or which variable gave it; click names the variables in any case."""
     context, option = misuse.ctx, misuse.param
     message = _NO_SUCH_VALUE.sub(lambda found: _KINDS_OF_VALUES[found[1]], misuse.message)
+    if option is not None and option.nargs > 1 and "values are required" in message:
+        message = f"{message.rstrip('.')}: part them by a space, such as '1 5'."
     if context is None or not isinstance(option, click.Option) or option.name is None:
         return misuse
     hint = " / ".join(f"'{name}'" for name in option.opts)

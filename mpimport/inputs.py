@@ -79,7 +79,7 @@ class FileInput:
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
                 with suppress(BrokenInput):  # what comes before the damage is imported
-                    next(FORMATS[name].read(stream, self._options), None)
+                    next(FORMATS[name].read(stream, replace(self._options, on_columns=None)), None)
 
     @contextmanager
     def open(self, place: tuple[int, int] | None = None) -> Iterator[Iterator[Block | Unreadable]]:
@@ -95,6 +95,8 @@ class FileInput:
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
+                if self._options.json_path is not None and name != "json":
+                    _log.warning("%s: is read as %s, where --json-path does nothing: is it right?", self.name, name)
                 if place is not None:
                     self._stream = stream = stack.enter_context(self._open(place[1]))
                     options = replace(options, first=place[0])

@@ -85,22 +85,28 @@ def find_problems(entries: Mapping[str, Any], checks: Mapping[str, Check], liste
 def text(value: Any) -> str:
     """Check a text."""
     fits = isinstance(value, str) and value and "\0" not in value  # which no path can hold, and nothing else needs
-    return "" if fits else "must be a text"
+    return "" if fits else "must be a text" + (", in quotes" if isinstance(value, (int, float)) else "")
 
 
 def flag(value: Any) -> str:
     """Check what is on or off."""
-    return "" if isinstance(value, bool) else "must be true or false"
+    return "" if isinstance(value, bool) else f"must be true or false{_unquoted(value)}"
 
 
 def whole(value: Any) -> str:
     """Check a whole number."""
-    return "" if isinstance(value, int) and not isinstance(value, bool) else "must be a whole number"
+    return "" if isinstance(value, int) and not isinstance(value, bool) else f"must be a whole number{_unquoted(value)}"
 
 
 def number(value: Any) -> str:
     """Check a number."""
-    return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else "must be a number"
+    return (
+        "" if isinstance(value, (int, float)) and not isinstance(value, bool) else f"must be a number{_unquoted(value)}"
+    )
+
+
+def _unquoted(value: Any) -> str:
+    return ", without quotes" if isinstance(value, str) else ""
 
 
 def text_or_whole(value: Any) -> str:

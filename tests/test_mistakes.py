@@ -157,8 +157,31 @@ MISTAKES = {
         "events.ndjson --dry-run", 2, ["mpimport.toml: is no TOML: ", "'...' for a path with \\"],
         {"events.ndjson": EVENTS, "mpimport.toml": 'rejected = "C:\\data\\x"'},
     ),
+    "a number in quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'workers = "8"'},
+    ),
+    "a switch in quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: dry-run: must be true or false, without quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'dry-run = "yes"'},
+    ),
+    "a name without quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: event-name: must be a text, in quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": "event-name = 8"},
+    ),
+    "one number of two": Mistake(
+        "events.ndjson --dry-run", 2, ["(from MPIMPORT_BACKOFF_JITTER): 2 values are required", "such as '1 5'"],
+        env={"MPIMPORT_BACKOFF_JITTER": "1"},
+    ),
+    "a path inside what is no document": dry(
+        "e.csv", TABLE, 0, "e.csv: is read as csv, where --json-path does nothing", options="--json-path data.item"
+    ),
+    "no column of several": Mistake(
+        "e.csv f.csv --dry-run --drop xyz --log-format json", 0,
+        ['"message": "f.csv: --drop xyz: the header row has no such column'], {"e.csv": TABLE, "f.csv": TABLE},
+    ),
     "marks of an editor": Mistake(
-        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number"],
+        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
         {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
     ),
     "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
