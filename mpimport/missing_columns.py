@@ -24,15 +24,21 @@ def find_missing(mapping: MapSettings, columns: Collection[str]) -> Iterator[str
             swapped = f"the header row has {new}, but no {old}; is it --rename {new}={old}?"
             yield f"--rename {old}={new}: {swapped if new in columns else _mend(old, columns)}"
         there.add(new)
-    for option, names in (("--drop", mapping.drop), ("--keep", mapping.keep or ())):
-        for name in names:
-            parts = name.split(",")
-            if _is_there(name, there):
-                continue
-            if len(parts) > 1 and all(_is_there(part.strip(), there) for part in parts):
-                yield f"{option} {name}: takes one name: write {' '.join(f'{option} {part.strip()}' for part in parts)}"
-            else:
-                yield f"{option} {name}: {_mend(name, columns)}"
+    names = [("--drop", name) for name in mapping.drop]
+    made = dict(mapping.set)  # after the dropping
+    for option, others in (("--keep", mapping.keep or ()), ("--insert-id-from", mapping.insert_id_from)):
+        names += [(option, name) for name in others if name not in made]
+    for option, name in names:
+        if not _is_there(name, there):
+            yield f"{option} {name}: {_mend_several(option, name, there) or _mend(name, columns)}"
+
+
+def _mend_several(option: str, name: str, columns: Collection[str]) -> str:
+    """Say how to name several columns, where a name is made of some."""
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) == 1 or not all(_is_there(part, columns) for part in parts):
+        return ""
+    return f"takes one name: write {' '.join(f'{option} {part}' for part in parts)}"
 
 
 def _is_there(name: str, columns: Collection[str]) -> bool:

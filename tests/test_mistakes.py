@@ -61,7 +61,7 @@ MISTAKES = {
         {"events.ndjson": EVENTS, "key": "export MP_SECRET=x\n"},
     ),
     "events for a token": Mistake(
-        "events.ndjson --token-file one", 2, ["--token-file one", "JSON; is it a file of events?"],
+        "events.ndjson --token-file one", 2, ["--token-file one", "JSON, as a file of events does"],
         {"events.ndjson": EVENTS, "one": EVENTS.splitlines()[0]},
     ),
     "a line of data for a secret": Mistake(
@@ -180,6 +180,21 @@ MISTAKES = {
         "e.csv f.csv --dry-run --drop xyz --log-format json", 0,
         ['"message": "f.csv: --drop xyz: the header row has no such column'], {"e.csv": TABLE, "f.csv": TABLE},
     ),
+    "a home behind =": Mistake("events.ndjson --rejected=~/r --dry-run", 2, ["--rejected: ~ is no", "the whole path"]),
+    "a secret in a home": Mistake("events.ndjson --secret-file=~/s", 2, ["--secret-file: ~ is no", "the whole path"]),
+    "a home in a variable": Mistake(
+        "events.ndjson --dry-run", 2, ["write the whole path (--report is from MPIMPORT_REPORT)"],
+        env={"MPIMPORT_REPORT": "a.html ~/b.html"},
+    ),
+    "fields with spaces": Mistake(
+        "events.ndjson --dry-run", 2, ["--insert-id-from a, b: a space behind", "write a,b (--insert-id-from is"],
+        env={"MPIMPORT_INSERT_ID_FROM": "a, b"},
+    ),
+    "no column for an id": dry(
+        "e.csv", TABLE, 1, "--insert-id-from amont: the", "did you mean 'amount'?", options="--insert-id-from amont"
+    ),
+    "a variable that is not set": Mistake("events.ndjson --dry-run --config=", 2, ["--config: its value is empty"]),
+    "no profile's name": Mistake("events.ndjson --dry-run --profile=", 2, ["--profile: its value is empty"]),
     "marks of an editor": Mistake(
         "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
         {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
@@ -244,3 +259,27 @@ def test_a_secret_of_the_wrong_kind_is_told_by_its_form(
     assert end.value.code == 4
     assert any(all(word in line for word in words) for line in err.splitlines())
     assert not [value for value in env.values() if len(value) > 20 and value in err]
+
+
+def test_names_that_there_are_make_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.csv").write_text(TABLE.replace("amount", "plan"))
+    named = ["--rename", "plan=tier", "--drop", "tier", "--set", "x=1", "--keep", "x", "--keep", "time"]
+    asked = [
+        "--time-field",
+        "time",
+        "--insert-id-from",
+        "x,time",
+        "--rename",
+        "plan.name=name",
+        "--type",
+        "plan=string",
+    ]
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.csv", "--dry-run", *named, *asked])
+
+    err = capsys.readouterr().err
+    assert end.value.code == 0, err
+    assert "no such column" not in err

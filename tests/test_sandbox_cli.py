@@ -141,7 +141,7 @@ def test_a_port_in_use_is_said_plainly() -> None:
         (["--rate-events", "-1", "--rate-window", "0"], "--rate-events must be at least 0; --rate-window must be more"),
         (["--secret-file", "binary"], "cannot be read as text"),
         (["--token-file", "lines"], "lines holds several lines; it must hold the secret and nothing else, on one line"),
-        (["--token-file", "events"], "events holds JSON; is it a file of events?"),
+        (["--token-file", "events"], "events holds JSON, as a file of events does"),
         (["--api-secret-file", "long"], "long is too long"),
         (["--secret-file", "named"], "named says more than the secret: remove its name and the ="),
         (["--secret-file", "quoted"], "quoted holds the secret in quotes"),

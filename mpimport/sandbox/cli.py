@@ -132,7 +132,7 @@ def _find_no_secret(text: str) -> str | None:
     if not text:
         return "is empty"
     if text[0] in "{[":
-        return "holds JSON; is it a file of events?"
+        return "holds JSON, as a file of events does"
     if len(text) > _MAX_SECRET_CHARS:
         return "is too long"
     if len(text.splitlines()) > 1:
