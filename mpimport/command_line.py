@@ -73,7 +73,9 @@ class ImportCommand(click.Command):
             return self.make_parser(lenient).parse_args(list(given))[0]
         except click.BadOptionUsage as misuse:
             problems.append(_word_value(misuse))
-            left = [it for it in given if it.partition("=")[0] != misuse.option_name]
+            left = [it for it in given if not it.startswith(f"{misuse.option_name}=")]
+            if misuse.option_name in left and left == given:  # what lacks its value stands at the end
+                left = left[: len(left) - 1 - left[::-1].index(misuse.option_name)]
             return self._parse_on(lenient, left, problems) if left != given else None
         except click.UsageError as misuse:
             problems.append(misuse.format_message())
@@ -160,7 +162,7 @@ def _placed(misuse: click.BadParameter) -> click.BadParameter:
     """Say of a wrong value whether an option or which variable gave it; click names the variables in any case."""
     context, option = misuse.ctx, misuse.param
     message = _NO_SUCH_VALUE.sub(lambda found: _KINDS_OF_VALUES[found[1]], misuse.message)
-    if option is not None and option.nargs > 1 and "values are required" in message:
+    if option is not None and option.nargs > 1 and re.search("[0-9] values .* given", message):
         message = f"{message.rstrip('.')}: part them by a space, such as '1 5'."
     if context is None or not isinstance(option, click.Option) or option.name is None:
         return misuse

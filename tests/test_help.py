@@ -70,6 +70,7 @@ def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_colu
         (["--report", "-q", "--set", "-v"], "'--set' needs a value, but -v follows it"),
         (["--region", "--dry-run"], "'--region' needs a value, but --dry-run follows it"),
         (["--backoff-jitter", "1", "--dry-run"], "'--backoff-jitter' needs a value, but --dry-run follows it"),
+        (["--token", "--hunter2=hunter2", "--dry-run=yes", "--token"], "'--token' requires an argument"),
         (["--dry-run=yes"], "does not take a value: write --dry-run alone to have it, or leave it out."),
         (["--dry-run=yes", "--region", "xx", "--wrokers", "3"], "'xx' is not one of"),
         (["--dry-run=yes", "--region", "xx", "--wrokers", "3"], "Did you mean --workers?"),

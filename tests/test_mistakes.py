@@ -170,7 +170,7 @@ MISTAKES = {
         {"events.ndjson": EVENTS, "mpimport.toml": "event-name = 8"},
     ),
     "one number of two": Mistake(
-        "events.ndjson --dry-run", 2, ["(from MPIMPORT_BACKOFF_JITTER): 2 values are required", "such as '1 5'"],
+        "events.ndjson --dry-run", 2, ["(from MPIMPORT_BACKOFF_JITTER)", "2 values", "such as '1 5'"],
         env={"MPIMPORT_BACKOFF_JITTER": "1"},
     ),
     "a path inside what is no document": dry(
