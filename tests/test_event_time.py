@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mpimport.event_time import SECONDS_END
 from mpimport.limits import OLDEST_S
 from mpimport.time_forms import TimeReader
-from mpimport.time_words import ZONES
+from mpimport.time_words import ZONES, meant_format
 
 MOMENT = 1_618_716_477_000
 
@@ -270,6 +270,25 @@ def test_settings_that_cannot_be_used_are_refused(time_format: str | None, zone:
 
     assert word in str(caught.value)
     assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "epoch",
+        "rfc3339",
+        "dd/MM/yyyy",
+        "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "MM/dd/yyyy hh:mm:ss a",
+        "EEEE, MMMM d yyyy",
+        "d%M yy",
+    ],
+)
+def test_a_format_that_is_meant_can_be_used(written: str) -> None:
+    meant = meant_format(written)
+
+    assert meant
+    assert TimeReader(meant).time_format == meant
 
 
 def test_zones_that_are_meant_can_be_used() -> None:
