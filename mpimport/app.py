@@ -26,6 +26,7 @@ from mpimport.keeper import conclude
 from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.missing_columns import find_missing
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
 from mpimport.outputs import appended
@@ -95,13 +96,18 @@ def read_options(settings: Settings) -> ReadOptions:
         misfit=_MISFIT[read.misfit],
         delimiter=None if read.delimiter is None else delimiter_of(read.delimiter),
         encoding=None if read.encoding is None else codec_of(read.encoding),
-        on_columns=_tell_columns,
+        on_columns=_column_teller(mapping),
     )
 
 
-def _tell_columns(source: str, kinds: Mapping[str, str]) -> None:
-    typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
-    _log.debug("%s: columns that are no text: %s", source, typed or "none")
+def _column_teller(mapping: MapSettings) -> Callable[[str, Mapping[str, str]], None]:
+    def tell(source: str, kinds: Mapping[str, str]) -> None:
+        typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
+        _log.debug("%s: columns that are no text: %s", source, typed or "none")
+        for problem in find_missing(mapping, kinds):
+            _log.warning("%s: %s", source, problem)
+
+    return tell
 
 
 _MISFIT: dict[str | None, Literal["text", "reject"] | None] = {None: None, "text": "text", "reject": "reject"}

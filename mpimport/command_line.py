@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -17,6 +17,13 @@ from mpimport.misspelt import DASHES, find_meant, hint
 from mpimport.options import GROUPS
 
 _SECRET = re.compile(r"(secret|password|passwd|passphrase|^--pass|^--api[-_]?key|bearer)$", re.IGNORECASE)
+_NO_SUCH_VALUE = re.compile(r"is not a valid (boolean|integer|float)\..*", re.DOTALL)
+_KINDS_OF_VALUES = {
+    "boolean": "is neither true nor false: write true (or 1, yes, on) or false (or 0, no, off).",
+    "integer": "is no whole number: write digits alone, such as 2000.",
+    "float": "is no number: write digits alone, such as 30 or 0.5.",
+}
+"""What click says of a value that is of no use, in words for everybody."""
 _COLUMN = 24  # most options fit
 
 
@@ -28,31 +35,51 @@ class ImportCommand(click.Command):
         given = list(args)
         try:
             rest = super().parse_args(ctx, args)
-        except (click.NoSuchOption, click.BadParameter) as misuse:
+        except (click.NoSuchOption, click.BadParameter, click.BadOptionUsage) as misuse:
             raise Misuse(dict.fromkeys(self._find_misuse(ctx, given)) or [misuse.format_message()], ctx) from None
-        if not ctx.resilient_parsing and (pasted := list(_find_pasted(self, ctx.params["sources"], given))):
-            raise Misuse(pasted, ctx)
+        if not ctx.resilient_parsing and (found := self._find_mixed_up(ctx.params, given)):
+            raise Misuse(found, ctx)
         return rest
+
+    def _find_mixed_up(self, opts: Mapping[str, Any], given: Sequence[str]) -> list[str]:
+        """Find options that click took for something else, given what it took: for files, or for values."""
+        sources = opts["sources"] if isinstance(opts["sources"], Sequence) else ()  # click marks what is not given
+        return [*_find_pasted(self, sources, given), *_find_swallowed(self, opts)]
 
     def _find_misuse(self, ctx: click.Context, given: list[str]) -> Iterator[str]:
         """Parse once more, passing over what is wrong to what is wrong behind it."""
         lenient = click.Context(self, ctx.parent, ctx.info_name, ignore_unknown_options=True)
-        try:
-            opts, _, _ = self.make_parser(lenient).parse_args(list(given))
-        except click.UsageError as misuse:
-            yield misuse.format_message()
+        problems: list[str] = []
+        opts = self._parse_on(lenient, given, problems)
+        yield from problems
+        if opts is None:
             return
         sources = opts["sources"] if isinstance(opts["sources"], Sequence) else ()  # click marks what is not given
         for argument in _before_end(sources, given):
             if argument.startswith("-") and argument != "-":
                 yield _word_unknown(self, argument, given)
-        yield from _find_pasted(self, sources, given)
+        yield from self._find_mixed_up(opts, given)
         for option in self.get_params(lenient):
             if isinstance(option, click.Option) and not option.is_eager:
                 try:
                     option.handle_parse_result(lenient, opts, [])
                 except click.BadParameter as misuse:
-                    yield _placed(misuse).format_message()
+                    if not _swallowed_by(self, opts.get(option.name or "")):
+                        yield _placed(misuse).format_message()
+
+    def _parse_on(self, lenient: click.Context, given: list[str], problems: list[str]) -> Mapping[str, Any] | None:
+        """Parse without the options that have a value too many, or none, which are added to `problems`."""
+        try:
+            return self.make_parser(lenient).parse_args(list(given))[0]
+        except click.BadOptionUsage as misuse:
+            problems.append(_word_value(misuse))
+            left = [it for it in given if not it.startswith(f"{misuse.option_name}=")]
+            if misuse.option_name in left and left == given:  # what lacks its value stands at the end
+                left = left[: len(left) - 1 - left[::-1].index(misuse.option_name)]
+            return self._parse_on(lenient, left, problems) if left != given else None
+        except click.UsageError as misuse:
+            problems.append(misuse.format_message())
+            return None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each under the heading of its group."""
@@ -97,6 +124,30 @@ def _find_pasted(command: click.Command, sources: Sequence[str], given: Sequence
             yield f"{name!r} begins with a dash, where an option has two hyphens: type --{meant[0]}"
 
 
+def _find_swallowed(command: click.Command, opts: Mapping[str, Any]) -> Iterator[str]:
+    """Tell of an option that stands where the value of another should: it would count for nothing, as --dry-run."""
+    for option in command.params:
+        if isinstance(option, click.Option) and (name := _swallowed_by(command, opts.get(option.name or ""))):
+            yield f"'{option.opts[0]}' needs a value, but {name} follows it: write one, or leave it out."
+
+
+def _swallowed_by(command: click.Command, value: Any) -> str | None:
+    """Give the option whose name is a value, or among several; None: it is what it should be."""
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, (_swallowed_by(command, one) for one in value)), None)
+    options = [it for it in command.params if isinstance(it, click.Option)]
+    known = {name for it in options for name in (*it.opts, *it.secondary_opts)}
+    return value if isinstance(value, str) and value in known else None
+
+
+def _word_value(misuse: click.BadOptionUsage) -> str:
+    """Say of an option with a value too many, or none, how it is written."""
+    told = misuse.format_message().rstrip(".")
+    if "not take a value" in told:
+        return f"{told}: write {misuse.option_name} alone to have it, or leave it out."
+    return f"{told}: write what it takes behind {misuse.option_name}."
+
+
 def _before_end(sources: Sequence[str], given: Sequence[str]) -> Sequence[str]:
     """Leave out what stands behind `--`, which are files whatever they are called."""
     return sources[: len(sources) - len(given) + given.index("--") + 1] if "--" in given else sources
@@ -110,12 +161,15 @@ def _names(command: click.Command) -> list[str]:
 def _placed(misuse: click.BadParameter) -> click.BadParameter:
     """Say of a wrong value whether an option or which variable gave it; click names the variables in any case."""
     context, option = misuse.ctx, misuse.param
+    message = _NO_SUCH_VALUE.sub(lambda found: _KINDS_OF_VALUES[found[1]], misuse.message)
+    if option is not None and option.nargs > 1 and re.search("[0-9] values .* given", message):
+        message = f"{message.rstrip('.')}: part them by a space, such as '1 5'."
     if context is None or not isinstance(option, click.Option) or option.name is None:
         return misuse
     hint = " / ".join(f"'{name}'" for name in option.opts)
     if context.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
         hint = f"{hint} (from {variable_of(option)})"
-    return click.BadParameter(misuse.message, context, param_hint=hint)
+    return click.BadParameter(message, context, param_hint=hint)
 
 
 def variable_of(option: click.Option) -> str | None:

@@ -64,6 +64,12 @@ def read_config(
 
     A profile comes before what stands at the top; of each, the working directory's file before the user's.
     """
+    for option, given in (("--config", named), ("--profile", profile)):
+        if given == "":
+            problems.append(
+                f"{option}: its value is empty; is a variable of the shell not set? Leave it out, or name one"
+            )
+            return []
     places = _places(named)
     documents: list[_Document] = []
     before = len(problems)

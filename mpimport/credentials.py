@@ -158,14 +158,14 @@ def _find_wrapping(line: str, username: str | None) -> str | None:
     if equals and name.strip().removeprefix("export ") in {"MP_SECRET", "MP_API_SECRET", "MP_TOKEN"}:
         return f"it says {name.strip()}= before the secret"
     if line[0] in "{[":
-        return "it holds JSON; is it a file of events?"
+        return "it holds JSON, as a file of events does"
     if len(line) > MAX_SECRET_CHARS:
         return "it is too long"
     if len(line) > 1 and line[0] == line[-1] and line[0] in "'\"":
         return "the secret stands in quotes"
     user, colon, rest = line.partition(":")
     if colon and (user == username or not username or not rest or user.endswith(".mp-service-account")):
-        return "it holds a colon; is it a user's name and the secret, as for curl -u?"
+        return "it holds a colon, as a user's name with the secret for curl -u does"
     if re.search(r"\s", line):
         return "a space stands in it"
     return None

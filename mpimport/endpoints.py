@@ -5,6 +5,7 @@ Must not know requests, time or threads; nothing else in the program asks which 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ REGIONS: dict[str, str] = {  # API documentation, "regions": a wrong one accepts
     "eu": "https://api-eu.mixpanel.com",
     "in": "https://api-in.mixpanel.com",
 }
+
+
+_OF_PEOPLE = re.compile(r"(?:(?:www|eu|in)\.)?mixpanel\.com")  # "regions" of the API documentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +115,13 @@ def region_of(url: str) -> str | None:
 
 def target(endpoint: Endpoint, base_url: str, auth: Auth, *, strict: bool = True) -> Target:
     """Give where requests go, from a region's or the user's base URL. UsageProblem: it cannot be one."""
-    problem = _url_problem(base_url)
+    problem = _url_problem(base_url, endpoint.path)
     if problem:
         raise UsageProblem(f"--url: {problem}")
     return Target(base_url.rstrip("/") + endpoint.path, {**endpoint.query(strict), **auth.params})
 
 
-def _url_problem(url: str) -> str | None:
+def _url_problem(url: str, path: str) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -130,4 +134,8 @@ def _url_problem(url: str) -> str | None:
         return f"{url!r} is no web address; give one like https://api.mixpanel.com"
     if parts.query or parts.fragment:
         return "it must end with the host or a path; the query is added by mpimport"
+    if parts.path.rstrip("/").endswith(path):
+        return f"it must end before {path}, which is added by mpimport"
+    if _OF_PEOPLE.fullmatch(parts.hostname):
+        return f"{parts.hostname} is the web site for people, not the API; leave it out, and give --region"
     return None

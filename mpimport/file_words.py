@@ -55,9 +55,28 @@ def _mend_name(name: str) -> str:
         return f"if it is the project's number, give --project-id {name}"
     if _COMMANDS.fullmatch(name):
         return "there are no commands, only files to import: leave it out"
+    if advice := _unlike_a_path(name):
+        return advice
     if near := get_close_matches(path.name, _names(path.parent), n=1, cutoff=_NEAR):
         return f"did you mean {path.parent / near[0]}?"
     return "check the name and the working directory"
+
+
+def _unlike_a_path(name: str) -> str:
+    """Say what to do about what a shell, or a path of another system, has made of names."""
+    if name.startswith("~"):
+        return "within quotes ~ is not the name of your folder: leave the quotes out"
+    if re.search(r"\$\w|\$\{|%\w+%", name):
+        return "within '...' the name of a variable stays as it is: leave the quotes out, or take \"...\""
+    if os.sep == "/" and "\\" in name:
+        return "names of folders are parted by / here, not by \\: check the path"
+    for mark in (",", " "):
+        parts = [part for part in name.split(mark) if part]
+        if len(parts) > 1 and all(map(os.path.exists, parts)):
+            return f"name each file by itself: {' '.join(map(shlex.quote, parts))}"
+    if name.lower() in {"us", "eu", "in"}:
+        return f"if it is the region, give --region {name.lower()}"
+    return ""
 
 
 def _usual_pattern(folder: str) -> str:

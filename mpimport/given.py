@@ -69,13 +69,18 @@ class Given:
         }
 
     def place(self, problem: str) -> str:
-        """Add to a problem with an option that it was a file or the environment that gave it."""
-        for name in re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]):
-            origin = self.origins.get(name, COMMAND_LINE)
-            place = f"(--{name} is from {origin})"
-            if origin != COMMAND_LINE and place not in problem:
-                problem = f"{problem} {place}"
-        return problem
+        """Add to a problem with options that it was a file or the environment that gave them."""
+        names = dict.fromkeys(re.findall(r"--([a-z][a-z-]+)", problem.partition(":")[0]))
+        places = {name: origin for name in names if (origin := self.origins.get(name, COMMAND_LINE)) != COMMAND_LINE}
+        if not places:
+            return problem
+        origins = set(places.values())
+        if len(origins) == 1:
+            told = f"{' and '.join(f'--{name}' for name in places)} {'is' if len(places) == 1 else 'are'} from"
+            place = f"({told} {origins.pop()})"
+        else:
+            place = f"({', '.join(f'--{name} is from {origin}' for name, origin in places.items())})"
+        return problem if place in problem else f"{problem} {place}"
 
 
 def _shown(name: str, value: Any) -> str:
@@ -177,11 +182,20 @@ def _given_here(
         source, value = context.get_parameter_source(option.name), context.params[option.name]
         if source is ParameterSource.ENVIRONMENT:
             variable, found = variable_of(option) or "environment", list[str]()
+            found.extend(_find_unexpanded(option, value))
             variables.append(Layer(variable, _as_in_files(name, value, found)))
             problems.extend(f"{problem} (--{name} is from {variable})" for problem in found)
         elif source is ParameterSource.COMMANDLINE:
+            problems.extend(_find_unexpanded(option, value))
             arguments.update(_as_in_files(name, value, problems))
     return variables, Layer(COMMAND_LINE, arguments)
+
+
+def _find_unexpanded(option: click.Option, value: Any) -> Iterator[str]:
+    """Tell of a ~ that the shell has left: within quotes, behind = and in many variables it does."""
+    for path in value if isinstance(value, tuple) else (value,):
+        if names_file(option) and isinstance(path, str) and path.startswith("~/"):
+            yield f"{option.opts[0]}: ~ is no folder of this name, and no shell has replaced it: write the whole path"
 
 
 def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:
@@ -191,6 +205,9 @@ def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:
     if name == "set":
         value = {key: json_or_text(text) for key, text in value.items()}
     if name == "insert-id-from":
+        if value and ", " in value:
+            written = re.sub(", +", ",", value)
+            problems.append(f"--{name} {value}: a space behind a comma would be part of the name: write {written}")
         value = [field for field in (value or "").split(",") if field]
     if isinstance(value, tuple):
         value = list(value)

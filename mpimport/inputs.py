@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mpimport.errors import BrokenInput, UsageProblem
+from mpimport.foreign import find_no_text
 from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
 from mpimport.interrupt import Interrupt
 from mpimport.limits import show
@@ -73,10 +74,12 @@ class FileInput:
         if not self.resumable:
             return
         with self._open() as stream:
+            if no_text := find_no_text(self.name, stream.peek(HEAD_BYTES)):
+                raise UsageProblem(no_text)
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
                 with suppress(BrokenInput):  # what comes before the damage is imported
-                    next(FORMATS[name].read(stream, self._options), None)
+                    next(FORMATS[name].read(stream, replace(self._options, on_columns=None)), None)
 
     @contextmanager
     def open(self, place: tuple[int, int] | None = None) -> Iterator[Iterator[Block | Unreadable]]:
@@ -92,6 +95,8 @@ class FileInput:
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
+                if self._options.json_path is not None and name != "json":
+                    _log.warning("%s: is read as %s, where --json-path does nothing: is it right?", self.name, name)
                 if place is not None:
                     self._stream = stream = stack.enter_context(self._open(place[1]))
                     options = replace(options, first=place[0])

@@ -17,7 +17,7 @@ import msgspec
 from mpimport.limits import IDENTITIES, is_finite, show
 from mpimport.mends import ALIAS
 from mpimport.records import Reason
-from mpimport.value_types import KINDS, converter
+from mpimport.value_types import KINDS, converter, meant_kind
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "event": ("event_name", "eventName", "event_type", "eventType"),
@@ -70,7 +70,8 @@ class Mapper:
         self._keeps_misfits = keeps_misfits
         for name, kind in rules.types:
             if kind not in KINDS:
-                raise ValueError(f"{name}={kind}: the kinds are {', '.join(KINDS)}")
+                meant = f"; did you mean {name.strip()}={near}?" if (near := meant_kind(kind)) else ""
+                raise ValueError(f"{name}={kind}: the kinds are {', '.join(KINDS)}{meant}")
         self.rules = rules
         self.is_default = rules.is_default
         self._converters: tuple[tuple[str, str, Callable[[str], Any]], ...] = tuple(

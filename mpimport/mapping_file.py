@@ -87,10 +87,16 @@ def read_pairs(option: str, texts: Sequence[str], problems: list[str]) -> dict[s
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and (value or option == "set")):
-            problems.append(f"--{option} {text}: write NAME=VALUE, such as --{option} {_PAIRS[option]}")
+            problems.append(f"--{option} {text}: write {_FORMS[option]}, such as --{option} {_PAIRS[option]}")
+            continue
+        if name.endswith(" ") and value.startswith(" "):
+            problems.append(
+                f"--{option} {text}: a space on each side would be part of it: write {name.rstrip()}={value.lstrip()}"
+            )
             continue
         pairs[name] = value
     return pairs
 
 
+_FORMS = {"rename": "OLD=NEW", "set": "NAME=VALUE", "type": "NAME=KIND"}
 _PAIRS = {"rename": "user_plan=plan", "set": "source=backfill", "type": "zip=string"}

@@ -18,8 +18,8 @@ def read_proxy(text: str) -> str | None:
         return None
     if "@" in text:
         raise ValueError(
-            "a password does not belong on a command line, where others can see it; "
-            "put the whole URL into HTTPS_PROXY (for http:// URLs HTTP_PROXY) in the environment instead"
+            "others can read a command line or a configuration file that holds a password: "
+            "put the whole URL into HTTPS_PROXY (for http:// URLs HTTP_PROXY) in the environment, and leave --proxy out"
         )
     url = text if "://" in text else f"http://{text}"
     check_proxy(url)

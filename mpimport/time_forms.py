@@ -10,7 +10,6 @@ digits that begins with a year (1970-2100) is refused instead: it is a date, or 
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from mpimport.event_time import HUGE, MILLISECONDS_END, UNITS, Read, count_in_unit, told
+from mpimport.time_words import meant_format, meant_zone
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  all sums are done on the local clock, less the offset
 _EPOCH_UTC = _EPOCH.replace(tzinfo=timezone.utc)
@@ -247,6 +247,8 @@ def _show(text: str | None) -> str:
 def _check_format(time_format: str) -> None:
     named = f"time format {_show(time_format)}"
     directives = re.findall(r"%(.?)", time_format, re.DOTALL)
+    if not directives and (meant := meant_format(time_format)):
+        raise ValueError(f"{named}: did you mean {_show(meant)}? (strptime's letters are used, or s, ms, us, ns, iso)")
     if not directives:
         raise ValueError(f"{named}: use one of s, ms, us, ns, iso, or a strptime format such as '%d/%m/%Y %H:%M'")
     if "Z" in directives:
@@ -285,13 +287,5 @@ def _find_zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         known = sorted(zoneinfo.available_timezones())
-        words = _nearest(name, known) if known else "this computer has no time zone data: pip install tzdata"
+        words = meant_zone(name, known) if known else "this computer has no time zone data: pip install tzdata"
         raise ValueError(f"time zone {_show(name)} is unknown: {words}") from error
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    """Suggest zones by the whole name or by the city alone: `Berlin` is Europe/Berlin."""
-    names = {zone.rpartition("/")[2].casefold(): zone for zone in known} | {zone.casefold(): zone for zone in known}
-    near = difflib.get_close_matches(name.casefold().replace(" ", "_"), names, n=3)
-    nearest = list(dict.fromkeys(names[match] for match in near))
-    return f"did you mean {' or '.join(nearest)}?" if nearest else "use a name such as Europe/Berlin or UTC"

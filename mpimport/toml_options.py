@@ -35,12 +35,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_read_text(path))
     except OSError as error:
-        raise UsageProblem(f"cannot be read: {error.strerror or error}; make it readable") from error
+        mend = "check the path" if isinstance(error, FileNotFoundError) else "make it readable"
+        raise UsageProblem(f"cannot be read: {error.strerror or error}; {mend}") from error
     except UnicodeDecodeError as error:
         kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "not UTF-8"
         raise UsageProblem(f"is {kind} text at byte {error.start + 1}; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
-        raise UsageProblem(f"is no TOML: {error}; mend it there (text takes quotes)") from error
+        raise UsageProblem(
+            f"is no TOML: {error}; mend it there (text takes quotes, \"...\", or '...' for a path with \\)"
+        ) from error
 
 
 def _read_text(path: Path) -> str:
@@ -82,22 +85,28 @@ def find_problems(entries: Mapping[str, Any], checks: Mapping[str, Check], liste
 def text(value: Any) -> str:
     """Check a text."""
     fits = isinstance(value, str) and value and "\0" not in value  # which no path can hold, and nothing else needs
-    return "" if fits else "must be a text"
+    return "" if fits else "must be a text" + (", in quotes" if isinstance(value, (int, float)) else "")
 
 
 def flag(value: Any) -> str:
     """Check what is on or off."""
-    return "" if isinstance(value, bool) else "must be true or false"
+    return "" if isinstance(value, bool) else f"must be true or false{_unquoted(value)}"
 
 
 def whole(value: Any) -> str:
     """Check a whole number."""
-    return "" if isinstance(value, int) and not isinstance(value, bool) else "must be a whole number"
+    return "" if isinstance(value, int) and not isinstance(value, bool) else f"must be a whole number{_unquoted(value)}"
 
 
 def number(value: Any) -> str:
     """Check a number."""
-    return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else "must be a number"
+    return (
+        "" if isinstance(value, (int, float)) and not isinstance(value, bool) else f"must be a number{_unquoted(value)}"
+    )
+
+
+def _unquoted(value: Any) -> str:
+    return ", without quotes" if isinstance(value, str) else ""
 
 
 def text_or_whole(value: Any) -> str:

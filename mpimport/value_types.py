@@ -25,6 +25,15 @@ import msgspec
 from mpimport.limits import is_finite
 
 KINDS = ("string", "number", "boolean", "time", "json", "list")
+_CALLED = {
+    "string": "str text varchar char",
+    "number": "int integer long bigint float double decimal numeric real",
+    "boolean": "bool",
+    "time": "date datetime timestamp",
+    "json": "object map dict struct",
+    "list": "array",
+}
+"""What others call a kind."""
 
 _INTEGER = re.compile(r"-?\d+", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,6})?", re.ASCII)
@@ -138,3 +147,9 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "json": _read_json,
     "list": _read_list,
 }
+
+
+def meant_kind(kind: str) -> str | None:
+    """Give the kind that was probably meant by a name that is none."""
+    plain = kind.strip().lower()
+    return next((one for one, others in _CALLED.items() if plain == one or plain in others.split()), None)

@@ -98,7 +98,7 @@ def test_an_option_comes_before_its_variable(
         (["--nonsense"], "No such option"),
         (["", "--dry-run"], "the name of a source is empty; is a variable of the shell not set?"),
         (["--region", "de"], "'de'"),
-        (["--workers", "many"], "not a valid integer"),
+        (["--workers", "many"], "'many' is no whole number: write digits alone"),
         ([], "no credentials"),
         (["--username", "me", "--project-id", "1"], "secret is missing"),
         (["--max-rejected", "few", "--dry-run"], "--max-rejected"),
@@ -127,7 +127,7 @@ def test_wrong_usage_exits_2_and_says_why(
     ("arguments", "words"),
     [
         (["--wrokers", "3"], "No such option"),
-        (["--workers", "many"], "'many' is not a valid integer"),
+        (["--workers", "many"], "'many' is no whole number"),
         (["--secret", "hunter2"], "no option takes a secret's value"),
         (["--token"], "requires an argument"),
         (["--dry-run=yes"], "does not take a value"),

@@ -146,7 +146,9 @@ def test_one_text_stands_for_a_list_of_one_and_is_read_as_the_command_line_has_i
     ("variable", "value", "words"),
     [
         ("MPIMPORT_WORKERS", "99", "(--workers is from MPIMPORT_WORKERS)"),
-        ("MPIMPORT_WORKERS", "many", "'--workers' (from MPIMPORT_WORKERS): 'many' is not a valid integer"),
+        ("MPIMPORT_WORKERS", "many", "'--workers' (from MPIMPORT_WORKERS): 'many' is no whole number: write"),
+        ("MPIMPORT_TIMEOUT", "30s", "(from MPIMPORT_TIMEOUT): '30s' is no number: write digits alone, such as 30"),
+        ("MPIMPORT_SPLIT_URLS", "maybe", "'maybe' is neither true nor false: write true (or 1, yes, on) or"),
         ("MP_REGION", "us1", "'--region' (from MP_REGION): 'us1' is not one of"),
         ("MP_PROJECT_ID", "abc", "Project Settings, Overview (--project-id is from MP_PROJECT_ID)"),
         ("MPIMPORT_MAX_REJECTED", "few", "(--max-rejected is from MPIMPORT_MAX_REJECTED)"),
@@ -181,7 +183,7 @@ def test_a_wrong_value_of_the_command_line_is_told_without_a_variable(capsys: py
         ("large", "is larger than 1,000,000 bytes; is it the right file?"),
         ("latin-1", "is not UTF-8 text at byte 6; save it as UTF-8"),
         ("UTF-16", "is UTF-16 text at byte 1; save it as UTF-8"),
-        ("gone", "cannot be read: No such file or directory; make it readable"),
+        ("gone", "cannot be read: No such file or directory; "),
     ],
 )
 @pytest.mark.parametrize("option", [None, "--config", "--mapping"])
@@ -270,7 +272,7 @@ def test_files_that_are_read_are_beside_the_file_and_others_where_the_run_is(use
         ("a = " + "[" * 5000, (), "is no TOML"),
         ("[profile.a]\n[profile.b]", ("--profile", "c"), "--profile c: there is no such profile; there are a, b"),
         ("", ("--profile", "c"), "--profile c: there is no profile in mpimport.toml"),
-        ("", ("--config", "gone.toml"), "gone.toml: cannot be read: "),
+        ("", ("--config", "gone.toml"), "gone.toml: cannot be read: No such file or directory; check the path"),
         ("", ("--config", "none", "--profile", "c"), "--profile c: there is no configuration file"),
     ],
 )
@@ -310,6 +312,39 @@ def test_all_problems_are_told_together_and_say_which_file_it_was(
         "--timeout 0: more than 0 seconds, and at most a day\n",
     ):
         assert words in told
+
+
+@pytest.mark.parametrize(
+    ("content", "variables", "words"),
+    [
+        ("sandbox = true\nurl = 'http://127.0.0.1:1'", {}, "out (--sandbox and --url are from mpimport.toml)\n"),
+        (
+            "",
+            {"MPIMPORT_SANDBOX": "1", "MP_URL": "http://127.0.0.1:1"},
+            "out (--sandbox is from MPIMPORT_SANDBOX, --url is from MP_URL)\n",
+        ),
+        ("proxy = 'http://me:hunter2@x.example'", {}, "leave --proxy out (--proxy is from mpimport.toml)\n"),
+    ],
+)
+def test_where_options_are_from_is_told_once(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    variables: dict[str, str],
+    words: str,
+) -> None:
+    write(here, content)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.ndjson"])
+
+    told = capsys.readouterr().err
+    assert end.value.code == 2
+    assert words in told
+    assert "hunter2" not in told
 
 
 def test_what_excludes_an_option_of_the_command_line_gives_way(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_a_file_that_holds_something_else_is_told(
         (f"{SECRET}\nmore", "it holds 2 lines"),
         (f"'{SECRET}'", "the secret stands in quotes"),
         (f"secret {SECRET}", "a space stands in it"),
-        (f"me:{SECRET}", "it holds a colon; is it a user's name and the secret"),
+        (f"me:{SECRET}", "it holds a colon, as a user's name with the secret"),
         (f"x.1a2b.mp-service-account:{SECRET}", "it holds a colon"),
         (f"{SECRET}:", "it holds a colon"),
     ],

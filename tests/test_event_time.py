@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mpimport.event_time import SECONDS_END
 from mpimport.limits import OLDEST_S
 from mpimport.time_forms import TimeReader
+from mpimport.time_words import ZONES, meant_format
 
 MOMENT = 1_618_716_477_000
 
@@ -231,13 +232,35 @@ def test_a_format_is_kept_to(time_format: str, value: object, expected: tuple[in
         ("%Y %Z", "UTC", "%z"),
         ("%Y %Y", "UTC", "cannot be used"),
         ("%G-%d", "UTC", "cannot be used"),
-        ("seconds", "UTC", "one of s, ms, us, ns, iso"),
+        ("seconds", "UTC", "did you mean 's'?"),
+        ("epoch ms", "UTC", "did you mean 'ms'?"),
+        ("ISO-8601", "UTC", "did you mean 'iso'?"),
+        ("yyyy-MM-dd", "UTC", "did you mean '%Y-%m-%d'?"),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "UTC", "did you mean '%Y-%m-%dT%H:%M:%S.%f%z'?"),
+        ("YYYY-MM-DD HH:mm:ss", "UTC", "did you mean '%Y-%m-%d %H:%M:%S'?"),
+        ("DD.MM.YY hh:mm A", "UTC", "did you mean '%d.%m.%y %I:%M %p'?"),
+        ("YYYY-MM-DD HH24:MI:SS", "UTC", "did you mean '%Y-%m-%d %H:%M:%S'?"),
+        ("yyyy-mm-dd hh:mm:ss", "UTC", "did you mean '%Y-%m-%d %H:%M:%S'?"),
+        ("dd MMM yyyy", "UTC", "did you mean '%d %b %Y'?"),
+        ("YYYY-MM-DD[T]HH:mm", "UTC", "did you mean '%Y-%m-%dT%H:%M'?"),
+        ("2006-01-02", "UTC", "one of s, ms, us, ns, iso"),
+        ("yyyy-QQ-dd", "UTC", "one of s, ms, us, ns, iso"),
         ("", "UTC", "one of s, ms, us, ns, iso"),
         (None, "Europe/Berln", "did you mean Europe/Berlin"),
         (None, "europe/berlin", "Europe/Berlin"),
         (None, "Berlin", "Europe/Berlin"),
         (None, "new york", "America/New_York"),
         (None, "utc", "UTC"),
+        (None, "UTC+2", "write Etc/GMT-2, whose sign is turned round: it is UTC+2"),
+        (None, "-05:00", "write Etc/GMT+5, whose sign is turned round: it is UTC-5"),
+        (None, "GMT+1", "write Etc/GMT-1,"),
+        (None, "+00:00", "write UTC"),
+        (None, "+05:30", "name the place, such as Asia/Kolkata"),
+        (None, "UTC+99", "name the place"),
+        (None, "PST", "did you mean America/Los_Angeles?"),
+        (None, "Z", "did you mean UTC?"),
+        (None, "Eastern Standard Time", "did you mean America/New_York?"),
+        (None, "local", "name the place, such as Europe/Berlin"),
         *((None, name, "unknown") for name in ("", "../etc/passwd", "Europe", "/", "\udc80", "\0", "qqqqqqqqqqq")),
     ],
 )
@@ -247,6 +270,29 @@ def test_settings_that_cannot_be_used_are_refused(time_format: str | None, zone:
 
     assert word in str(caught.value)
     assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "epoch",
+        "rfc3339",
+        "dd/MM/yyyy",
+        "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "MM/dd/yyyy hh:mm:ss a",
+        "EEEE, MMMM d yyyy",
+        "d%M yy",
+    ],
+)
+def test_a_format_that_is_meant_can_be_used(written: str) -> None:
+    meant = meant_format(written)
+
+    assert meant
+    assert TimeReader(meant).time_format == meant
+
+
+def test_zones_that_are_meant_can_be_used() -> None:
+    assert all(TimeReader(timezone=zone).timezone == zone for zone in ZONES)
 
 
 def test_without_zone_data_utc_works_and_others_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ In the process and without a network; of every row nothing is sent, and what was
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +21,12 @@ from mpimport import cli
 EVENTS = ndjson([good_event(n) for n in range(3)])
 HEADER = "event,time,distinct_id,amount\n"
 ROWS = "Buy,2024-06-01T12:00:00Z,u1,9.90\nBuy,2024-06-01T12:00:01Z,u2,1.20\nBuy,2024-06-01T12:00:02Z,u3,1\n"
+TABLE = HEADER + ROWS
 PAGE = "<!DOCTYPE html>\n<html><title>Log in</title></html>\n"
 SEGMENT = {"type": "track", "event": "Buy", "userId": "u1", "timestamp": "2024-06-01T12:00:00Z", "properties": {}}
 GA4 = {"event_name": "page_view", "event_timestamp": "1718000000123456", "user_pseudo_id": "1.2"}
 NOW_WRONG = {"event": "Buy", "properties": {"time": 4_000_000_000, "distinct_id": "u1"}}
+NOISE = random.Random(1).randbytes(3000)
 HEX = "0123456789abcdef0123456789abcdef"
 
 
@@ -57,7 +61,7 @@ MISTAKES = {
         {"events.ndjson": EVENTS, "key": "export MP_SECRET=x\n"},
     ),
     "events for a token": Mistake(
-        "events.ndjson --token-file one", 2, ["--token-file one", "JSON; is it a file of events?"],
+        "events.ndjson --token-file one", 2, ["--token-file one", "JSON, as a file of events does"],
         {"events.ndjson": EVENTS, "one": EVENTS.splitlines()[0]},
     ),
     "a line of data for a secret": Mistake(
@@ -91,6 +95,13 @@ MISTAKES = {
     "a title": dry("e.csv", f"Report\n{HEADER}{ROWS}", 1, "all 4 records", "a title above the header"),
     "latin-1": dry("e.csv", (HEADER + ROWS.replace("Buy", "K\u00e4ufe")).encode("latin-1"), 1, "all 3", "--encoding"),
     "a workbook": dry("e.xlsx", b"PK\x03\x04" + bytes(99), 2, "e.xlsx", "save its sheet as CSV"),
+    "an archive": dry("e.tar", b"e.ndjson".ljust(257, b"\0") + b"ustar\0" + bytes(250), 2, "tar -xOf 'e.tar' | mpimp"),
+    "a packed archive": dry("e.tgz", gzip.compress(b"e".ljust(257, b"\0") + b"ustar\0"), 2, "tar -xOf 'e.tgz'"),
+    "a picture": dry("e.png", b"\x89PNG\r\n\x1a\n" + NOISE, 2, "e.png: is a picture (PNG)"),
+    "no text": dry("e.csv", NOISE, 2, "e.csv: is not text: name a file of NDJSON, JSON, CSV or TSV"),
+    "no text, a line each": dry("e.ndjson", NOISE, 2, "e.ndjson: is not text"),
+    "no text in a format": dry("e.bin", NOISE, 2, "e.bin: is not text", options="--format csv"),
+    "Hive's own form": dry("e.csv", (HEADER + ROWS).replace(",", "\1"), 0, "read ", options="--delimiter \1"),
     "a page to log in": dry("e.json", PAGE, 2, "e.json: is a web page", "get the events anew"),
     "a script": dry("e.js", "var events = [1, 2];", 2, "e.js: looks like a script"),
     "laid out": dry(
@@ -107,6 +118,87 @@ MISTAKES = {
         "--time-field event_timestamp --distinct-id-field user_pseudo_id", "has: event_name, event_timestamp",
     ),
     "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "both", "the clock of this machine"),
+    "a line of JSON as CSV": dry("e.ndjson", ndjson([SEGMENT]), 2, "--format ndjson, or json", options="--format csv"),
+    "JSON as CSV": dry("e.ndjson", EVENTS, 2, "e.ndjson: the header row", "--format ndjson", options="--format csv"),
+    "no column to drop": dry("e.csv", TABLE, 0, "--drop amont: the", "did you mean 'amount'?", options="--drop amont"),
+    "no column at all": dry("e.csv", TABLE, 0, "--keep xyz: the", "check the name", options="--keep xyz"),
+    "columns in one": dry(
+        "e.csv", TABLE, 0, "takes one name: write --drop amount --drop time", options="--drop amount,time"
+    ),
+    "no column for a field": dry("e.csv", TABLE, 0, "--time-field tme:", "mean 'time'?", options="--time-field tme"),
+    "new for old": dry("e.csv", TABLE, 0, "is it --rename amount=price?", options="--rename price=amount"),
+    "another case": dry(
+        "e.csv", TABLE.replace("distinct_id", "Distinct_ID"), 1, "--distinct-id-field Distinct_ID", "has: event"
+    ),
+    "a kind of others": dry("e.csv", TABLE, 2, "did you mean amount=number?", options="--type amount=Decimal"),
+    "a pair of one": dry("e.csv", TABLE, 2, "--rename amount: write OLD=NEW", options="--rename amount"),
+    "a format of others": dry("e.csv", TABLE, 2, "did you mean '%d/%m/%Y'?", options="--time-format dd/MM/yyyy"),
+    "an offset": dry("e.csv", TABLE, 2, "write Etc/GMT-2, whose sign is turned", options="--timezone UTC+2"),
+    "a quoted home": Mistake("~/e.ndjson --dry-run", 2, ["~/e.ndjson: no such file; within quotes ~ is not"]),
+    "a quoted variable": Mistake("$DAY/e.ndjson --dry-run", 2, ["the name of a variable stays as it is"]),
+    "files in one": Mistake(
+        "e.csv,events.ndjson --dry-run", 2, ["name each file by itself: e.csv events.ndjson"],
+        {"events.ndjson": EVENTS, "e.csv": HEADER},
+    ),
+    "a region as a file": Mistake("events.ndjson eu --dry-run", 2, ["if it is the region, give --region eu"]),
+    "a whole address": Mistake(
+        "events.ndjson --dry-run --url https://api.mixpanel.com/import/", 2, ["--url: it must end before /import"]
+    ),
+    "the web site": Mistake(
+        "events.ndjson --dry-run --url https://eu.mixpanel.com", 2, ["the web site for people, not the API", "--region"]
+    ),
+    "an option for a value": Mistake("events.ndjson --rejected --dry-run", 2, ["needs a value, but --dry-run follows"]),
+    "a unit": Mistake("events.ndjson --dry-run --timeout 30s", 2, ["'30s' is no number: write digits alone"]),
+    "a quoted value of a word processor": Mistake(
+        "events.ndjson --dry-run", 2, ["mpimport.toml: is no TOML: ", "text takes quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": "region = \u201ceu\u201d"},
+    ),
+    "a path of Windows": Mistake(
+        "events.ndjson --dry-run", 2, ["mpimport.toml: is no TOML: ", "'...' for a path with \\"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'rejected = "C:\\data\\x"'},
+    ),
+    "a number in quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'workers = "8"'},
+    ),
+    "a switch in quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: dry-run: must be true or false, without quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": 'dry-run = "yes"'},
+    ),
+    "a name without quotes": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: event-name: must be a text, in quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": "event-name = 8"},
+    ),
+    "one number of two": Mistake(
+        "events.ndjson --dry-run", 2, ["(from MPIMPORT_BACKOFF_JITTER)", "2 values", "such as '1 5'"],
+        env={"MPIMPORT_BACKOFF_JITTER": "1"},
+    ),
+    "a path inside what is no document": dry(
+        "e.csv", TABLE, 0, "e.csv: is read as csv, where --json-path does nothing", options="--json-path data.item"
+    ),
+    "no column of several": Mistake(
+        "e.csv f.csv --dry-run --drop xyz --log-format json", 0,
+        ['"message": "f.csv: --drop xyz: the header row has no such column'], {"e.csv": TABLE, "f.csv": TABLE},
+    ),
+    "a home behind =": Mistake("events.ndjson --rejected=~/r --dry-run", 2, ["--rejected: ~ is no", "the whole path"]),
+    "a secret in a home": Mistake("events.ndjson --secret-file=~/s", 2, ["--secret-file: ~ is no", "the whole path"]),
+    "a home in a variable": Mistake(
+        "events.ndjson --dry-run", 2, ["write the whole path (--report is from MPIMPORT_REPORT)"],
+        env={"MPIMPORT_REPORT": "a.html ~/b.html"},
+    ),
+    "fields with spaces": Mistake(
+        "events.ndjson --dry-run", 2, ["--insert-id-from a, b: a space behind", "write a,b (--insert-id-from is"],
+        env={"MPIMPORT_INSERT_ID_FROM": "a, b"},
+    ),
+    "no column for an id": dry(
+        "e.csv", TABLE, 1, "--insert-id-from amont: the", "did you mean 'amount'?", options="--insert-id-from amont"
+    ),
+    "a variable that is not set": Mistake("events.ndjson --dry-run --config=", 2, ["--config: its value is empty"]),
+    "no profile's name": Mistake("events.ndjson --dry-run --profile=", 2, ["--profile: its value is empty"]),
+    "marks of an editor": Mistake(
+        "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
+        {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
+    ),
     "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
 }  # fmt: skip
 
@@ -167,3 +259,27 @@ def test_a_secret_of_the_wrong_kind_is_told_by_its_form(
     assert end.value.code == 4
     assert any(all(word in line for word in words) for line in err.splitlines())
     assert not [value for value in env.values() if len(value) > 20 and value in err]
+
+
+def test_names_that_there_are_make_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.csv").write_text(TABLE.replace("amount", "plan"))
+    named = ["--rename", "plan=tier", "--drop", "tier", "--set", "x=1", "--keep", "x", "--keep", "time"]
+    asked = [
+        "--time-field",
+        "time",
+        "--insert-id-from",
+        "x,time",
+        "--rename",
+        "plan.name=name",
+        "--type",
+        "plan=string",
+    ]
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.csv", "--dry-run", *named, *asked])
+
+    err = capsys.readouterr().err
+    assert end.value.code == 0, err
+    assert "no such column" not in err

@@ -16,7 +16,7 @@ from itertools import chain
 from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.formats.cells import make_blocks
 from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems, keep
-from mpimport.formats.delimited_header import NUL, find_problems
+from mpimport.formats.delimited_header import NUL, find_problems, word_unreadable
 from mpimport.formats.delimited_rows import (
     Rows,
     Table,
@@ -186,7 +186,7 @@ class _Reader:
         except csv.Error as error:
             if is_unclosed(error) and not final:
                 return 0
-            why = NUL if "NUL" in str(error) else f"the header row cannot be read: {error}"  # NUL: Python 3.10
+            why = NUL if "NUL" in str(error) else word_unreadable(lines[0], error)  # NUL: Python 3.10
             raise UsageProblem(f"{self._stream.name}: {why}") from error
         if names:
             problems = list(find_problems(names, self._separator))

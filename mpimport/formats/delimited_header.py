@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
+_JSON = "is it JSON? --format ndjson, or json"
 _KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 
 def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     """Say what is wrong with a header row."""
+    if names[0].lstrip().startswith(('{"', "[{")):
+        yield f"the header row begins with {names[0].lstrip()[0]}: {_JSON}"
+        return
     only = names[0] if len(names) == 1 else ""
     for other, kind in _KINDS.items():
         if other != separator and other in only:
@@ -33,6 +37,12 @@ def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     for name, columns in places.items():
         if len(columns) > 1 and name.strip():
             yield f"the header row has the name {name!r} in columns {', '.join(columns)}: rename all but one"
+
+
+def word_unreadable(line: str, error: Exception) -> str:
+    """Say why a header row cannot be read, and what to do."""
+    mend = _JSON if line.lstrip().startswith(("{", "[")) else "check its quotes, and --delimiter"
+    return f"the header row cannot be read: {error}: {mend}"
 
 
 def _mend_separator(found: str, expected: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from mpimport.sandbox.store import FileProblem
 
 _SECRETS = {"secret": "MP_SECRET", "api_secret": "MP_API_SECRET", "token": "MP_TOKEN"}
 _NAMES = {"username": "MP_USERNAME", "project_id": "MP_PROJECT_ID"}
+_MAX_SECRET_BYTES = 65_536  # ours: a wrong file may be large, or endless
+_MAX_SECRET_CHARS = 1000  # ours: those of Mixpanel have 32
 _SECRET_FILE = click.Path(exists=True, dir_okay=False, allow_dash=False, path_type=Path)
 
 
@@ -93,7 +96,7 @@ def main(port: int, *, check_credentials: bool, **options: Any) -> None:
     try:
         config = SandboxConfig(**options)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(_by_options(str(error))) from error
     _serve(config, port)
 
 
@@ -115,12 +118,37 @@ def _serve(config: SandboxConfig, port: int) -> None:
 
 def _read_secret(path: Path) -> str:
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            secret = file.read(_MAX_SECRET_BYTES).decode("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path} cannot be read as text") from error
-    if not secret:
-        raise click.UsageError(f"{path} is empty")
+    if problem := _find_no_secret(secret):
+        raise click.UsageError(f"{path} {problem}; it must hold the secret and nothing else, on one line")
     return secret
+
+
+def _find_no_secret(text: str) -> str | None:
+    """Say why a text is no secret that an importer could send: it is some other file."""
+    if not text:
+        return "is empty"
+    if text[0] in "{[":
+        return "holds JSON, as a file of events does"
+    if len(text) > _MAX_SECRET_CHARS:
+        return "is too long"
+    if len(text.splitlines()) > 1:
+        return "holds several lines"
+    if re.match(r"(?:export )?MP_\w+ ?=", text):
+        return "says more than the secret: remove its name and the ="
+    if re.search(r"[\s\0]", text):
+        return "holds a space or a NUL"
+    return "holds the secret in quotes" if text[0] == text[-1] and text[0] in "'\"" else None
+
+
+def _by_options(problems: str) -> str:
+    """Word what is wrong with a configuration for those who gave options."""
+    for option in main.params:
+        problems = re.sub(rf"\b{option.name}\b", option.opts[0], problems) if "_" in str(option.name) else problems
+    return problems
 
 
 def _add_environment(options: dict[str, Any], environment: Mapping[str, str]) -> None:
