@@ -70,7 +70,13 @@ def find_no_text(name: str, head: bytes) -> str | None:
     """Say what to do about a file whose first bytes, unpacked, are an archive of files or no text at all."""
     if head[257:262] == b"ustar" and name.lower().endswith(_ARCHIVES):
         return _ARCHIVE.format(name=name)
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    if len(head) < _ENOUGH or controls < _MANY_CONTROLS * len(head):
+    if len(head) < _ENOUGH or _controls(head) < _MANY_CONTROLS * len(head):
         return None
+    lines = head.splitlines()
+    if not _controls(lines[0]) or any(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+        return None  # a header or an event among lines that are damaged: these are rejected one by one
     return _NO_TEXT.format(name=name)
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _CONTROLS))

@@ -101,6 +101,8 @@ MISTAKES = {
     "no text": dry("e.csv", NOISE, 2, "e.csv: is not text: name a file of NDJSON, JSON, CSV or TSV"),
     "no text, a line each": dry("e.ndjson", NOISE, 2, "e.ndjson: is not text"),
     "no text in a format": dry("e.bin", NOISE, 2, "e.bin: is not text", options="--format csv"),
+    "a damaged line": dry("e.ndjson", NOISE[:99].replace(b"\n", b"") + b"\n" + EVENTS, 1, "1 invalid_utf8"),
+    "a damaged row": dry("e.csv", (HEADER + ROWS).encode() + NOISE[:99], 1, "1 invalid_utf8"),
     "Hive's own form": dry("e.csv", (HEADER + ROWS).replace(",", "\1"), 0, "read ", options="--delimiter \1"),
     "a page to log in": dry("e.json", PAGE, 2, "e.json: is a web page", "get the events anew"),
     "a script": dry("e.js", "var events = [1, 2];", 2, "e.js: looks like a script"),
