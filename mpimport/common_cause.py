@@ -29,6 +29,7 @@ MISSING_FIELDS = {
 _CAUSES = {
     "time_in_future": "is the clock of this machine right, and --timezone or --time-format?",
     "not_json": "is the file in another format (--format)?",
+    "not_an_event": "mend them in the source that the file names, and import them from there",
     "not_an_object": "--format json reads an array of events, --json-path finds it inside a document",
     "ragged_row": "is there a title above the header, or another separator (--delimiter)?",
     "invalid_utf8": "--encoding NAME says what the file is in; windows-1252 is usual for Excel",

@@ -19,8 +19,8 @@ from mpimport.limits import MAX_EVENT_BYTES, show
 from mpimport.mends import NOTICES
 from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
-from mpimport.rejects import unwrap
-from mpimport.undecodable import TOO_DEEP, explain_undecodable
+from mpimport.rejects import place_of, unwrap
+from mpimport.undecodable import TOO_DEEP, explain_undecodable, is_no_event
 from mpimport.validate import RULES, Limits, Rule, problems
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -65,7 +65,11 @@ def examine(
 def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Shaping) -> bytes | Bad:
     inner = unwrap(text)
     if inner is not None:
-        text = inner.strip()
+        place, text = place_of(text), inner.strip()
+        if place is not None and is_no_event(text):
+            source, number = place
+            message = f"the text kept of {source}:{number} is no event, such as a row of a table; mend it in the source"
+            return Bad((Reason("not_an_event", message),), raw=text)
     try:
         value = _decoded(text)
         text = one_line(text)

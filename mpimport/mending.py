@@ -5,7 +5,7 @@ Must not know how records were read, or where this is shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, Tally
 from mpimport.common_cause import MENDED_BY, MIN_READ, MISSING_FIELDS, common_causes, field_names, find_option
@@ -16,6 +16,9 @@ _IN_SOURCE = (
     *("invalid_utf8", "record_too_long", "missing_element"),
 )
 """Codes of records whose raw text is no event, whatever is mended in it: a row without its header, a part, a comma."""
+
+_OF_TABLES = ("ragged_row", "bad_quote", "unclosed_quote", "nul_byte")
+"""Of these, codes of rows whose cells, once they are mended, help to decide what their columns are."""
 
 _RUN_WITH = {
     "invalid_utf8": ("--encoding NAME", "if all of it is in another encoding (windows-1252 is usual for Excel), "),
@@ -42,10 +45,17 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     commas = tally.reasons.get("missing_element")
     if commas is not None and commas.raw == in_source == tally.rejected:
         steps.append("no event is missing: what was rejected are commas too many; mend what writes the source")
+    elif in_source and _may_change_ids(summary):
+        steps.extend(_apart(summary, files, in_source, others=not advice))
     elif in_source:
         steps.append(
             f"mend the source at the lines told in {named(files)}, where there is only raw text of "
             f"{_many(in_source, tally.rejected)}, and no event; then remove {_those(files)}, and {_again(summary)}"
+        )
+    elif "not_an_event" in tally.reasons:
+        steps.append(
+            f"what was kept as raw text is no event ({_many(tally.reasons['not_an_event'].count, tally.rejected)}): "
+            f"mend it in the sources that {named(files)} names, and import it from there"
         )
     elif not advice:
         mapped = " with the same mapping options" if summary.mapped else ""
@@ -71,6 +81,25 @@ def _by_option(summary: Summary, files: Sequence[str], code: str, reason: Reason
             return ""
     mapped = "the same mapping options and " if summary.mapped else ""
     return f"import {named(files)} with {mapped}{option}" if option else ""
+
+
+def _may_change_ids(summary: Summary) -> bool:
+    """Tell whether rows that were sent may get other ids, where rows that could not be read are mended beside them."""
+    tally = summary.tally
+    made = not summary.dry_run and tally.mends["insert_id_made"]
+    return bool(made) and any(code in tally.reasons for code in _OF_TABLES)
+
+
+def _apart(summary: Summary, files: Sequence[str], rows: int, *, others: bool) -> Iterator[str]:
+    """Say how rows are mended without the source being read anew, and what becomes of `others` in their file."""
+    yield (
+        f"mend the rows told in {named(files)}, where there is only raw text of "
+        f"{_many(rows, summary.tally.rejected)}, in a file of their own below the header row, and import that with the "
+        f"same options: the whole source with them could get other types of columns, so other $insert_ids, and arrive "
+        f"a second time"
+    )
+    if others and rows < summary.tally.rejected:
+        yield f"mend the events in {named(files)}, remove the lines of raw text there, then import {_those(files)}"
 
 
 def _again(summary: Summary, option: str = "") -> str:
