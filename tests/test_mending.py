@@ -225,3 +225,15 @@ def test_a_raw_row_that_is_imported_is_sent_back_to_its_source(
     assert [reason["code"] for reason in rejected["reasons"]] == ["not_an_event"]
     assert "the text kept of e.csv:10 is no event" in rejected["reasons"][0]["message"]
     assert "in the sources that e.csv.rejected.ndjson.rejected.ndjson names" in step
+
+
+@pytest.mark.parametrize(("value", "code"), [(WIDE, "object_too_wide"), (json.dumps([1] * 300), "list_too_long")])
+def test_what_is_too_wide_is_never_said_to_be_flattened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, code: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(event(value) * 2)
+    exit_code, step = run(capsys, "e.ndjson", "--deep", "flatten")
+
+    assert exit_code == 1
+    assert f"{code}: --deep stringify (255 characters of the text stay), or --drop NAME" in step
