@@ -22,7 +22,11 @@ MAX_NAMES, MAX_NAME = 12, 60
 MISSING_FIELDS = {
     "event_missing": ("name", "--event-field", ("event", "action", "activity", "name", "type")),
     "time_missing": ("time", "--time-field", ("time", "date", "when", "created", "occurred")),
-    "distinct_id_missing": ("distinct_id", "--distinct-id-field", ("user", "customer", "visitor", "uid", "email")),
+    "distinct_id_missing": (
+        "distinct_id",
+        "--distinct-id-field",
+        ("distinct", "user", "customer", "visitor", "uid", "email"),
+    ),
 }
 """What is missing, the option that names its field, and names that such a field has elsewhere."""
 

@@ -19,8 +19,8 @@ from mpimport.limits import MAX_EVENT_BYTES, show
 from mpimport.mends import NOTICES
 from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
-from mpimport.rejects import place_of, unwrap
-from mpimport.undecodable import TOO_DEEP, explain_undecodable, is_no_event
+from mpimport.rejects import row_of, unwrap
+from mpimport.undecodable import TOO_DEEP, explain_undecodable
 from mpimport.validate import RULES, Limits, Rule, problems
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -29,6 +29,8 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperation)  # the last: an exponent of 19 digits
 UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
+
+_EMPTY = Reason("empty_record", "there is nothing in it, such as in a row of separators only: remove it, or leave it")
 
 
 class Bad(NamedTuple):
@@ -65,10 +67,9 @@ def examine(
 def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Shaping) -> bytes | Bad:
     inner = unwrap(text)
     if inner is not None:
-        place, text = place_of(text), inner.strip()
-        if place is not None and is_no_event(text):
-            source, number = place
-            message = f"the text kept of {source}:{number} is no event, such as a row of a table; mend it in the source"
+        line, text = text, inner.strip()
+        if not text.startswith(b"{") and (row := row_of(line)) is not None:
+            message = f"the text kept of {row[0]}:{row[1]} is no event, but a row or an element: mend it in the source"
             return Bad((Reason("not_an_event", message),), raw=text)
     try:
         value = _decoded(text)
@@ -129,6 +130,8 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
+    if isinstance(value, Mapping) and not value:
+        reasons = (_EMPTY,)  # rows of separators only, as spreadsheets leave them: not for want of an option
     mends.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
 

@@ -17,6 +17,12 @@ _IN_SOURCE = (
 )
 """Codes of records whose raw text is no event, whatever is mended in it: a row without its header, a part, a comma."""
 
+_NO_EVENTS = {
+    "missing_element": "commas too many; mend what writes the source",
+    "empty_record": "empty rows or records; remove them from the source where they bother",
+}
+"""What was no event from the first, by its code: where nothing else was rejected, nothing is to be mended."""
+
 _OF_TABLES = ("ragged_row", "bad_quote", "unclosed_quote", "nul_byte")
 """Of these, codes of rows whose cells, once they are mended, help to decide what their columns are."""
 
@@ -34,6 +40,9 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
         return causes
     if not files:
         return ()
+    for code, what in _NO_EVENTS.items():
+        if code in tally.reasons and tally.reasons[code].count == tally.rejected:
+            return (f"no event is missing: what was rejected are {what}",)
     steps = []
     main = _main_reason(tally)
     advice = "" if main is None else _by_option(summary, files, *main)
@@ -42,25 +51,28 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     in_source = sum(tally.reasons[code].raw for code in _IN_SOURCE if code in tally.reasons)
     if advice and main is not None and main[0] in _IN_SOURCE:
         in_source -= main[1].raw
-    commas = tally.reasons.get("missing_element")
-    if commas is not None and commas.raw == in_source == tally.rejected:
-        steps.append("no event is missing: what was rejected are commas too many; mend what writes the source")
-    elif in_source and _may_change_ids(summary):
-        steps.extend(_apart(summary, files, in_source, others=not advice))
+    steps.extend(_by_hand(summary, files, in_source, others=not advice))
+    return tuple(steps)
+
+
+def _by_hand(summary: Summary, files: Sequence[str], in_source: int, *, others: bool) -> Iterator[str]:
+    """Say what is mended in the source, for so many rejects, or else in their file, where no option mends `others`."""
+    tally = summary.tally
+    if in_source and _may_change_ids(summary):
+        yield from _apart(summary, files, in_source, others=others)
     elif in_source:
-        steps.append(
+        yield (
             f"mend the source at the lines told in {named(files)}, where there is only raw text of "
             f"{_many(in_source, tally.rejected)}, and no event; then remove {_those(files)}, and {_again(summary)}"
         )
     elif "not_an_event" in tally.reasons:
-        steps.append(
+        yield (
             f"what was kept as raw text is no event ({_many(tally.reasons['not_an_event'].count, tally.rejected)}): "
             f"mend it in the sources that {named(files)} names, and import it from there"
         )
-    elif not advice:
+    elif others:
         mapped = " with the same mapping options" if summary.mapped else ""
-        steps.append(f"mend the events in {named(files)}, then import {_those(files)}{mapped}")
-    return tuple(steps)
+        yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}"
 
 
 def _main_reason(tally: Tally) -> tuple[str, ReasonCount] | None:

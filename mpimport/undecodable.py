@@ -44,11 +44,6 @@ def explain_undecodable(text: bytes) -> Reason:
     return TOO_DEEP
 
 
-def is_no_event(text: bytes) -> bool:
-    """Tell whether text is none of an object, not even a damaged one: a row of a table, an element, a comma."""
-    return bool(text) and not text.startswith((b"{", b"[", _BOM.encode()))
-
-
 def has_lone_surrogate(text: str) -> bool:
     """Tell whether JSON text that can be parsed spells half of a surrogate pair with an escape."""
     return any(match[1] for match in _ESCAPE.finditer(text))

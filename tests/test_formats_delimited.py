@@ -140,6 +140,15 @@ def test_blocks_are_small_and_follow_each_other() -> None:
     assert blocks[-1].first == 5003
 
 
+@pytest.mark.parametrize("first", [b"sep=,\n", b"SEP=;\n", b'"sep=,"\n', b"sep=\t\r\n"])
+def test_the_note_on_the_separator_that_excel_wants_is_no_header(first: bytes) -> None:
+    found, problem = read(first + b"event,time\nBuy,1\n")
+    assert found == []
+    assert (
+        problem == "UsageProblem: x: the first line is a note to Excel, and no header row: remove it (tail -n +2 FILE)"
+    )
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [

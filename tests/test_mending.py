@@ -112,6 +112,7 @@ IN_SOURCE = {
         "run the same command again with --misfit t",
     ),
     "invalid_utf8": (TABLE + "K\xe4ufe,1718000000,u,1\n" * 2, "", "run the same command again with --encoding NAME"),
+    "empty_record": (TABLE + ",,,\n" * 3, "", "no event is missing: what was rejected are empty rows"),
     "missing_element": (f"[{EVENTS.strip()},,]".replace("\n", ","), "", "no event is missing"),
 }
 
@@ -211,7 +212,7 @@ def test_events_beside_rows_that_are_mended_apart_are_told() -> None:
     assert second == "mend the events in r, remove the lines of raw text there, then import that file"
 
 
-@pytest.mark.parametrize("row", ["Buy,1718000000,u", "12", '"Buy"', "K\xe4ufe,1718000000,u,1"])
+@pytest.mark.parametrize("row", ["Buy,1718000000,u", "12", '"Buy"', "B\0,1718000000,u,1"])
 def test_a_raw_row_that_is_imported_is_sent_back_to_its_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], row: str
 ) -> None:
@@ -225,6 +226,8 @@ def test_a_raw_row_that_is_imported_is_sent_back_to_its_source(
     assert [reason["code"] for reason in rejected["reasons"]] == ["not_an_event"]
     assert "the text kept of e.csv:10 is no event" in rejected["reasons"][0]["message"]
     assert "in the sources that e.csv.rejected.ndjson.rejected.ndjson names" in step
+    Path("e.csv.rejected.ndjson").write_text(json.dumps({**rejected, "raw": EVENTS.partition("\n")[0]}))
+    assert run(capsys, "e.csv.rejected.ndjson")[0] == 0
 
 
 @pytest.mark.parametrize(("value", "code"), [(WIDE, "object_too_wide"), (json.dumps([1] * 300), "list_too_long")])

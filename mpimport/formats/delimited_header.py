@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
@@ -10,6 +11,9 @@ _KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     """Say what is wrong with a header row."""
+    if names[0].lower() == "sep=" or re.fullmatch("sep=.?", ",".join(names), re.IGNORECASE):
+        yield "the first line is a note to Excel, and no header row: remove it (tail -n +2 FILE)"
+        return
     only = names[0] if len(names) == 1 else ""
     for other, kind in _KINDS.items():
         if other != separator and other in only:
