@@ -108,6 +108,10 @@ MISTAKES = {
         "e.csv", f"Event,Time,Distinct_ID,amount\n{ROWS}", 1, "all 3 events",
         "--event-field Event --time-field Time --distinct-id-field Distinct_ID",
     ),
+    "amounts of a spreadsheet": dry(
+        "e.csv", f'{HEADER}{ROWS}Buy,2024-06-01T12:00:03Z,u4,"1,20"\n', 0,
+        "e.csv: amounts that are sent as text", "'amount' ('1,20')", "write them like 1234.50",
+    ),
     "empty rows": dry("e.csv", f"{HEADER}{ROWS}{',' * HEADER.count(',')}\n", 1, "no event is missing: what was rej"),
     "Segment": dry("e.ndjson", ndjson([SEGMENT] * 2), 1, "both", "unknown_key: --drop NAME", "has: type, event"),
     "GA4": dry(
