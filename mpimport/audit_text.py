@@ -38,7 +38,7 @@ HINTS: Mapping[str, str] = {
     **dict.fromkeys(("missing_element", "record_too_long"), _SOURCE),
     **dict.fromkeys(("server_invalid", "server_refused", "event_not_text"), _RETRY),
     **dict.fromkeys(("invalid_utf8",), f"--encoding NAME, or {_UTF8}"),
-    "empty_record": "nothing is missing: leave such rows, or remove them from the source",
+    **dict.fromkeys(("empty_record", "header_again"), "no event is missing: leave such rows, or remove them"),
     "not_an_event": "mend it in its source, which is named there, and import it from there",
     "not_an_object": "--format json for an array of events; --json-path PATH for one inside",
     **dict.fromkeys(("event_missing", "event_empty"), _NAME),

@@ -30,6 +30,7 @@ UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperatio
 UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
 
+_HEADER = Reason("header_again", "the header row once more, as where files were put together: remove it, or leave it")
 _EMPTY = Reason("empty_record", "there is nothing in it, such as in a row of separators only: remove it, or leave it")
 
 
@@ -130,10 +131,14 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
-    if isinstance(value, Mapping) and not value:
-        reasons = (_EMPTY,)  # rows of separators only, as spreadsheets leave them: not for want of an option
+    if isinstance(value, Mapping) and all(_is_name(name, cell) for name, cell in value.items()):
+        reasons = (_HEADER if value else _EMPTY,)  # of a table: no option would make an event of it
     mends.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
+
+
+def _is_name(name: object, cell: object) -> bool:
+    return isinstance(cell, str) and cell.removeprefix("\ufeff") == name
 
 
 def _body(

@@ -19,6 +19,7 @@ _IN_SOURCE = (
 
 _NO_EVENTS = {
     "missing_element": "commas too many; mend what writes the source",
+    "header_again": "header rows; remove them from the source where they bother",
     "empty_record": "empty rows or records; remove them from the source where they bother",
 }
 """What was no event from the first, by its code: where nothing else was rejected, nothing is to be mended."""
@@ -90,7 +91,8 @@ def _by_option(summary: Summary, files: Sequence[str], code: str, reason: Reason
     if code in MISSING_FIELDS:
         option = find_option(code, field_names(reason.event))
         if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
-            return ""
+            alone = code == "distinct_id_missing" and reason.count == summary.tally.rejected
+            option = "--set distinct_id=, if these have no user" if alone else ""
     mapped = "the same mapping options and " if summary.mapped else ""
     return f"import {named(files)} with {mapped}{option}" if option else ""
 

@@ -424,3 +424,7 @@ def test_rows_that_are_split_are_what_csv_reads(lines: list[str], width: int, se
     elif not any('"' in line for line in lines):
         assert quick is None
         assert any(len(row) != width for row in csv.reader(lines, delimiter=separator, strict=True))
+
+
+def test_a_header_row_that_comes_again_does_not_decide() -> None:
+    assert kinds_of(TABLE + b"x,1,9.90,TRUE,01234,n\n" + TABLE + b"x,1,7,false,,\n")["price"] == "number"

@@ -112,6 +112,7 @@ IN_SOURCE = {
         "run the same command again with --misfit t",
     ),
     "invalid_utf8": (TABLE + "K\xe4ufe,1718000000,u,1\n" * 2, "", "run the same command again with --encoding NAME"),
+    "header_again": (TABLE * 3, "", "no event is missing: what was rejected are header rows"),
     "empty_record": (TABLE + ",,,\n" * 3, "", "no event is missing: what was rejected are empty rows"),
     "missing_element": (f"[{EVENTS.strip()},,]".replace("\n", ","), "", "no event is missing"),
 }
@@ -240,3 +241,14 @@ def test_what_is_too_wide_is_never_said_to_be_flattened(
 
     assert exit_code == 1
     assert f"{code}: --deep stringify (255 characters of the text stay), or --drop NAME" in step
+
+
+def test_rows_without_a_user_are_imported_from_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.csv").write_text(TABLE + "Buy,1718000000,,1\n" * 2)
+    step = run(capsys, "e.csv")[1]
+
+    assert step.endswith("import e.csv.rejected.ndjson with --set distinct_id=, if these have no user")
+    assert run(capsys, "e.csv.rejected.ndjson", "--set", "distinct_id=")[0] == 0

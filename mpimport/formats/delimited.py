@@ -114,10 +114,10 @@ class _Reader:
             return failure
         return None
 
-    def _decide(self, names: Sequence[str], held: Sequence[Rows | Unreadable]) -> list[Column]:
+    def _decide(self, names: tuple[str, ...], held: Sequence[Rows | Unreadable]) -> list[Column]:
         """Tell what the columns are, and give those that are not just text."""
         options = self._options
-        rows = _take_sample(held) if options.infer_types else []
+        rows = [row for row in _take_sample(held) if tuple(row) != names] if options.infer_types else []
         columns = decide(
             names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit,
             separator=self._separator,
