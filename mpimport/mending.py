@@ -120,7 +120,10 @@ def _again(summary: Summary, option: str = "") -> str:
     restart = "" if summary.checkpoint is None else "--restart"  # a source that was mended is another one
     options = " and ".join(filter(None, (restart, option)))
     given = f" with {options}" if options else ""
-    return f"run the same command again{given}{harmless(summary)}"
+    harm = harmless(summary)
+    if harm and option.startswith("--encoding") and summary.tally.mends["insert_id_made"]:
+        harm += ", as long as the columns of a table keep their types"  # rows that can be read now decide, too
+    return f"run the same command again{given}{harm}"
 
 
 def _those(files: Sequence[str]) -> str:

@@ -158,6 +158,7 @@ def test_the_note_on_the_separator_that_excel_wants_is_no_header(first: bytes) -
         (b"event\ttime\n", "no commas, but tabs: --format tsv"),
         (b"event,\xff\n", "not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"),
         (b"event,a\0\n", "NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"),
+        ("event,a".encode("utf-16-be") + b"\0\n", "NUL bytes: if the file is UTF-16, --encoding utf-16-be reads it"),
         (b'event,"time\n', "cannot be read: unexpected end of data"),
         (b'event,"time"x\n', "cannot be read: ',' expected after '\"'"),
     ],

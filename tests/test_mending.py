@@ -252,3 +252,12 @@ def test_rows_without_a_user_are_imported_from_their_file(
 
     assert step.endswith("import e.csv.rejected.ndjson with --set distinct_id=, if these have no user")
     assert run(capsys, "e.csv.rejected.ndjson", "--set", "distinct_id=")[0] == 0
+
+
+def test_another_encoding_may_change_ids_that_were_made() -> None:
+    tally = Tally(read=90, imported=85, rejected=5, reasons={"invalid_utf8": ReasonCount(5, "e", 1, "", raw=5)})
+    about = "deduplicated by their $insert_id, as long as the columns of a table keep their types"
+    for made in (0, 85):
+        tally.mends["insert_id_made"] = made
+        steps = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+        assert steps[0].endswith(about) is bool(made)

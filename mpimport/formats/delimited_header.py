@@ -26,7 +26,7 @@ def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
         yield "the header row is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
         return
     if any("\0" in name for name in names):
-        yield NUL
+        yield NUL.replace("-le", "-be") if names[0].startswith("\0") else NUL
         return
     empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
     if empty:
