@@ -68,7 +68,9 @@ man: $(READY) ## Write the manual page from the options
 	$(BIN)/python -m mpimport.manual > mpimport/mpimport.1
 
 build: $(READY) ## Build the wheel and the source archive
-	$(BIN)/python -m build --config-setting=--build-option=--py-limited-api=cp310 --outdir dist .
+	@cp .ci/MANIFEST.in MANIFEST.in
+	$(BIN)/python -m build --config-setting=--build-option=--py-limited-api=cp310 --outdir dist . ; \
+	  status=$$?; rm -f MANIFEST.in; exit $$status
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .strangers .demo .bench .fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

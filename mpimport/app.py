@@ -23,6 +23,7 @@ from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.keeper import conclude
+from mpimport.limits import show
 from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
@@ -97,6 +98,7 @@ def read_options(settings: Settings) -> ReadOptions:
         delimiter=None if read.delimiter is None else delimiter_of(read.delimiter),
         encoding=None if read.encoding is None else codec_of(read.encoding),
         on_columns=_column_teller(mapping),
+        on_amounts=_amounts_teller(),
     )
 
 
@@ -106,6 +108,24 @@ def _column_teller(mapping: MapSettings) -> Callable[[str, Mapping[str, str]], N
         _log.debug("%s: columns that are no text: %s", source, typed or "none")
         for problem in find_missing(mapping, kinds):
             _log.warning("%s: %s", source, problem)
+
+    return tell
+
+
+def _amounts_teller() -> Callable[[str, Mapping[str, str]], None]:
+    """Warn of each name once, however many files have it."""
+    told: set[str] = set()
+
+    def tell(source: str, amounts: Mapping[str, str]) -> None:
+        new = [f"{name!r} ({show(cell)})" for name, cell in amounts.items() if name not in told]
+        told.update(amounts)
+        if new:
+            more = f" and {len(new) - 3} more" if len(new) > 3 else ""
+            _log.warning(
+                "%s: amounts that are sent as text, which cannot be added up: %s%s; write them like 1234.50, or say "
+                "with --type NAME=string that they are text",
+                source, ", ".join(new[:3]), more,
+            )  # fmt: skip
 
     return tell
 

@@ -13,6 +13,7 @@ from textwrap import wrap
 
 from mpimport.account import Tally, top_reasons
 from mpimport.audit import HOT_SHARD, MAX_EVENT_NAMES, AuditReport, Personal
+from mpimport.common_cause import MENDED_BY
 from mpimport.printable import clean
 from mpimport.sketches import Place
 
@@ -26,42 +27,32 @@ BAR = 30
 _UTF8 = "convert the file: iconv -f LATIN1 -t UTF-8"
 _NO_TIME = "--time-field NAME, where the time has another name; --rename OLD=time"
 _USER = "--distinct-id-field NAME; an empty text is legal for 'no user'"
-_MADE_ID = "--insert-id-from A,B; or --drop '$insert_id', and one is made"
 _NAME = "--event-name NAME for all, or --event-field NAME"
 _CSV = "--delimiter C, or mend the row in the source"
 _RETRY = "mend the events in the rejected-events file, then import that file"
-_FEWER = "--keep NAME keeps what is named only, --drop NAME leaves one out"
 _SOURCE = "mend the source at that place"
 
 HINTS: Mapping[str, str] = {
+    **MENDED_BY,
     **dict.fromkeys(("not_json", "duplicate_key", "lone_surrogate"), _RETRY),
     **dict.fromkeys(("missing_element", "record_too_long"), _SOURCE),
     **dict.fromkeys(("server_invalid", "server_refused", "event_not_text"), _RETRY),
     **dict.fromkeys(("invalid_utf8",), f"--encoding NAME, or {_UTF8}"),
+    **dict.fromkeys(("empty_record", "header_again"), "no event is missing: leave such rows, or remove them"),
+    "not_an_event": "mend it in its source, which is named there, and import it from there",
     "not_an_object": "--format json for an array of events; --json-path PATH for one inside",
-    "unknown_key": "--drop NAME, or --rename NAME=NAME, which puts it into 'properties'",
     **dict.fromkeys(("event_missing", "event_empty"), _NAME),
     "properties_not_an_object": _RETRY,
     "time_missing": _NO_TIME,
-    "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
     "time_too_old": "--time-field or --time-format if misread; old ones: --endpoint import",
-    "time_in_future": "--time-format FORMAT or --timezone ZONE, if it is another unit or zone",
     **dict.fromkeys(
         ("distinct_id_missing", "distinct_id_not_text", "distinct_id_disallowed", "distinct_id_too_long"), _USER
     ),
-    **dict.fromkeys(("insert_id_missing", "insert_id_not_text"), _MADE_ID),
-    **dict.fromkeys(("insert_id_disallowed", "insert_id_invalid"), _MADE_ID),
+    **dict.fromkeys(("insert_id_missing", "insert_id_invalid"), MENDED_BY["insert_id_not_text"]),
     "insert_id_source_missing": "--insert-id-from A,B with properties that every event has",
     "type_mismatch": "--type NAME=string, or --misfit text, or mend the source",
-    "reserved_property": "--rename OLD=NEW, or --drop NAME",
-    "ignored_event": "--drop '$ignore', if they are to be imported",
-    "too_many_properties": _FEWER,
-    "too_deep": "--deep flatten or --deep stringify, or --drop NAME",
-    **dict.fromkeys(("object_too_wide", "list_too_long"), "--deep stringify, or --drop NAME"),
     "event_too_large": "--drop NAME, --drop-long NAME for free text, --keep NAME",
-    **dict.fromkeys(("value_too_large", "number_out_of_range"), "--drop NAME, or mend the value"),
     **dict.fromkeys(("name_too_long", "name_not_text"), "--rename OLD=NEW, or --drop NAME"),
-    "string_too_long": "--long-strings truncate, --split-urls, --parse-json, --drop-long NAME",
     **dict.fromkeys(("ragged_row", "bad_quote", "unclosed_quote"), _CSV),
     "nul_byte": "--encoding utf-16, or the file is damaged",
 }

@@ -33,28 +33,27 @@ MISSING_FIELDS = {
 _CAUSES = {
     "time_in_future": "is the clock of this machine right, and --timezone or --time-format?",
     "not_json": "is the file in another format (--format)?",
+    "not_an_event": "mend them in the source that the file names, and import them from there",
     "not_an_object": "--format json reads an array of events, --json-path finds it inside a document",
     "ragged_row": "is there a title above the header, or another separator (--delimiter)?",
     "invalid_utf8": "--encoding NAME says what the file is in; windows-1252 is usual for Excel",
     "server_refused": "are the project and its region (--region, --url) the right ones?",
-    "unknown_key": "--drop NAME leaves a key out, --rename NAME=NAME moves it into 'properties'",
 }
 
-
-_TEXT = "--deep stringify, or --drop NAME"
+_TEXT = "--deep stringify (255 characters of the text stay), or --drop NAME"
 _ID = "--drop '$insert_id', and one is made, or --insert-id-from A,B"
 MENDED_BY = {
     "time_unreadable": "--time-format FORMAT (strptime, or s, ms, us, ns, iso)",
-    "time_in_future": "--time-format FORMAT or --timezone ZONE, where it is another unit or zone",
+    "time_in_future": "--time-format FORMAT or --timezone ZONE, if it is another unit or zone",
     "unknown_key": "--drop NAME, or --rename NAME=NAME, which moves it into 'properties'",
     "type_mismatch": "--type NAME=string",
     "reserved_property": "--rename OLD=NEW, or --drop NAME",
-    "ignored_event": "--drop '$ignore'",
+    "ignored_event": "--drop '$ignore', if they are to be imported",
     "too_many_properties": "--keep NAME for each that is to stay, or --drop NAME for others",
     "too_deep": "--deep flatten, --deep stringify, or --drop NAME",
     **dict.fromkeys(("object_too_wide", "list_too_long"), _TEXT),
-    **dict.fromkeys(("value_too_large", "number_out_of_range"), "--drop NAME"),
-    "string_too_long": "--long-strings truncate, --split-urls, --parse-json, or --drop-long NAME",
+    **dict.fromkeys(("value_too_large", "number_out_of_range"), "--drop NAME, or mend the value"),
+    "string_too_long": "--long-strings truncate, --split-urls, --parse-json, --drop-long NAME",
     **dict.fromkeys(("insert_id_not_text", "insert_id_disallowed"), _ID),
 }
 """The options that mend a record as it stands in the rejected-events file, by the code of what is wrong with it."""

@@ -19,7 +19,7 @@ from mpimport.limits import MAX_EVENT_BYTES, show
 from mpimport.mends import NOTICES
 from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
-from mpimport.rejects import unwrap
+from mpimport.rejects import row_of, unwrap
 from mpimport.undecodable import TOO_DEEP, explain_undecodable
 from mpimport.validate import RULES, Limits, Rule, problems
 
@@ -29,6 +29,9 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError, InvalidOperation)  # the last: an exponent of 19 digits
 UNENCODABLE = (TypeError, *UNDECODABLE)
 ADDED = {"ip": b'"ip":0'}  # 0 skips geolocation, which would place every user where the importer runs
+
+_HEADER = Reason("header_again", "the header row once more, as where files were put together: remove it, or leave it")
+_EMPTY = Reason("empty_record", "there is nothing in it, such as in a row of separators only: remove it, or leave it")
 
 
 class Bad(NamedTuple):
@@ -65,7 +68,10 @@ def examine(
 def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Shaping) -> bytes | Bad:
     inner = unwrap(text)
     if inner is not None:
-        text = inner.strip()
+        line, text = text, inner.strip()
+        if not text.startswith(b"{") and (row := row_of(line)) is not None:
+            message = f"the text kept of {row[0]}:{row[1]} is no event, but a row or an element: mend it in the source"
+            return Bad((Reason("not_an_event", message),), raw=text)
     try:
         value = _decoded(text)
         text = one_line(text)
@@ -125,8 +131,14 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
+    if isinstance(value, Mapping) and all(_is_name(name, cell) for name, cell in value.items()):
+        reasons = (_HEADER if value else _EMPTY,)  # of a table: no option would make an event of it
     mends.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))
+
+
+def _is_name(name: object, cell: object) -> bool:
+    return isinstance(cell, str) and cell.removeprefix("\ufeff") == name
 
 
 def _body(

@@ -5,7 +5,7 @@ Must not know how records were read, or where this is shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, Tally
 from mpimport.common_cause import MENDED_BY, MIN_READ, MISSING_FIELDS, common_causes, field_names, find_option
@@ -16,6 +16,16 @@ _IN_SOURCE = (
     *("invalid_utf8", "record_too_long", "missing_element"),
 )
 """Codes of records whose raw text is no event, whatever is mended in it: a row without its header, a part, a comma."""
+
+_NO_EVENTS = {
+    "missing_element": "commas too many; mend what writes the source",
+    "header_again": "header rows; remove them from the source where they bother",
+    "empty_record": "empty rows or records; remove them from the source where they bother",
+}
+"""What was no event from the first, by its code: where nothing else was rejected, nothing is to be mended."""
+
+_OF_TABLES = ("ragged_row", "bad_quote", "unclosed_quote", "nul_byte")
+"""Of these, codes of rows whose cells, once they are mended, help to decide what their columns are."""
 
 _RUN_WITH = {
     "invalid_utf8": ("--encoding NAME", "if all of it is in another encoding (windows-1252 is usual for Excel), "),
@@ -31,6 +41,9 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
         return causes
     if not files:
         return ()
+    for code, what in _NO_EVENTS.items():
+        if code in tally.reasons and tally.reasons[code].count == tally.rejected:
+            return (f"no event is missing: what was rejected are {what}",)
     steps = []
     main = _main_reason(tally)
     advice = "" if main is None else _by_option(summary, files, *main)
@@ -39,18 +52,28 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     in_source = sum(tally.reasons[code].raw for code in _IN_SOURCE if code in tally.reasons)
     if advice and main is not None and main[0] in _IN_SOURCE:
         in_source -= main[1].raw
-    commas = tally.reasons.get("missing_element")
-    if commas is not None and commas.raw == in_source == tally.rejected:
-        steps.append("no event is missing: what was rejected are commas too many; mend what writes the source")
+    steps.extend(_by_hand(summary, files, in_source, others=not advice))
+    return tuple(steps)
+
+
+def _by_hand(summary: Summary, files: Sequence[str], in_source: int, *, others: bool) -> Iterator[str]:
+    """Say what is mended in the source, for so many rejects, or else in their file, where no option mends `others`."""
+    tally = summary.tally
+    if in_source and _may_change_ids(summary):
+        yield from _apart(summary, files, in_source, others=others)
     elif in_source:
-        steps.append(
+        yield (
             f"mend the source at the lines told in {named(files)}, where there is only raw text of "
             f"{_many(in_source, tally.rejected)}, and no event; then remove {_those(files)}, and {_again(summary)}"
         )
-    elif not advice:
+    elif "not_an_event" in tally.reasons:
+        yield (
+            f"what was kept as raw text is no event ({_many(tally.reasons['not_an_event'].count, tally.rejected)}): "
+            f"mend it in the sources that {named(files)} names, and import it from there"
+        )
+    elif others:
         mapped = " with the same mapping options" if summary.mapped else ""
-        steps.append(f"mend the events in {named(files)}, then import {_those(files)}{mapped}")
-    return tuple(steps)
+        yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}"
 
 
 def _main_reason(tally: Tally) -> tuple[str, ReasonCount] | None:
@@ -68,16 +91,39 @@ def _by_option(summary: Summary, files: Sequence[str], code: str, reason: Reason
     if code in MISSING_FIELDS:
         option = find_option(code, field_names(reason.event))
         if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
-            return ""
+            alone = code == "distinct_id_missing" and reason.count == summary.tally.rejected
+            option = "--set distinct_id=, if these have no user" if alone else ""
     mapped = "the same mapping options and " if summary.mapped else ""
     return f"import {named(files)} with {mapped}{option}" if option else ""
+
+
+def _may_change_ids(summary: Summary) -> bool:
+    """Tell whether rows that were sent may get other ids, where rows that could not be read are mended beside them."""
+    tally = summary.tally
+    made = not summary.dry_run and tally.mends["insert_id_made"]
+    return bool(made) and any(code in tally.reasons for code in _OF_TABLES)
+
+
+def _apart(summary: Summary, files: Sequence[str], rows: int, *, others: bool) -> Iterator[str]:
+    """Say how rows are mended without the source being read anew, and what becomes of `others` in their file."""
+    yield (
+        f"mend the rows told in {named(files)}, where there is only raw text of "
+        f"{_many(rows, summary.tally.rejected)}, in a file of their own below the header row, and import that with the "
+        f"same options: the whole source with them could get other types of columns, so other $insert_ids, and arrive "
+        f"a second time"
+    )
+    if others and rows < summary.tally.rejected:
+        yield f"mend the events in {named(files)}, remove the lines of raw text there, then import {_those(files)}"
 
 
 def _again(summary: Summary, option: str = "") -> str:
     restart = "" if summary.checkpoint is None else "--restart"  # a source that was mended is another one
     options = " and ".join(filter(None, (restart, option)))
     given = f" with {options}" if options else ""
-    return f"run the same command again{given}{harmless(summary)}"
+    harm = harmless(summary)
+    if harm and option.startswith("--encoding") and summary.tally.mends["insert_id_made"]:
+        harm += ", as long as the columns of a table keep their types"  # rows that can be read now decide, too
+    return f"run the same command again{given}{harm}"
 
 
 def _those(files: Sequence[str]) -> str:

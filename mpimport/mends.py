@@ -21,7 +21,7 @@ MENDS = {
     "url_split": "had a long URL split into host, path and parameters",
     "json_parsed": "had long JSON text turned into properties",
     "string_dropped": "had long text left out",
-    "deep_flattened": "had an object that is too deep or wide flattened",
+    "deep_flattened": "had an object that is too deep flattened",
     "deep_text": "had an object that is too deep or wide turned into text",
 }
 

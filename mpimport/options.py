@@ -153,7 +153,7 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--split-urls", is_flag=True, help="Turn a URL that is too long into host, path and parameters."),
     _option("--parse-json", is_flag=True, help="Turn JSON text that is too long into properties."),
     _option("--deep", type=click.Choice(["reject", "flatten", "stringify"]),
-            help="What to do with objects that are too deep or too wide.  [default: reject]"),
+            help="What to do with objects that are too deep; stringify mends too wide ones, too.  [default: reject]"),
     _option("--geolocate", is_flag=True, help='Do not add "ip": 0 to events without ip: Mixpanel then places them '
             "where this machine is."),
     _option("--workers", type=int, default=16, show_default=True, metavar="N", help="Concurrent requests, 1 to 64."),

@@ -38,6 +38,10 @@ class _Envelope(Struct, forbid_unknown_fields=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Envelope).decode
+_NEVER_EVENTS = frozenset(
+    {"ragged_row", "bad_quote", "unclosed_quote", "nul_byte", "type_mismatch", "missing_element", "not_an_event"}
+)
+"""Codes of raw text that is a row of a table, or the nothing between two commas."""
 _MARK = b'"reasons"'
 
 
@@ -92,6 +96,16 @@ def place_of(line: bytes) -> tuple[str, int] | None:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return envelope.source, envelope.line
+
+
+def row_of(line: bytes) -> tuple[str, int] | None:
+    """Give the place that a line of the file is about, where the text in it was never to be an event."""
+    try:
+        envelope = _decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    never = any(reason.code in _NEVER_EVENTS for reason in envelope.reasons)
+    return (envelope.source, envelope.line) if never and envelope.event is UNSET else None
 
 
 def digest_of(line: bytes) -> bytes:

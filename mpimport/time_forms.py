@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from mpimport.event_time import HUGE, MILLISECONDS_END, UNITS, Read, count_in_unit, told
+from mpimport.time_hints import quoted, why_unreadable
 from mpimport.time_words import meant_format, meant_zone
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  all sums are done on the local clock, less the offset
@@ -39,7 +40,6 @@ _DIGITS = re.compile(r"-?\d{1,20}(?:\.\d{1,30})?", re.ASCII)
 _PACKED = re.compile(r"(?:19[7-9]|20\d|2100)\d*", re.ASCII)
 _PACKED_FORMATS = {7: "%Y%j", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 _SLASHES = re.compile(r"(\d{4})/(\d\d?)/(\d\d?)((?: .*)?)", re.ASCII)
-_NO_ORDER = re.compile(r"\d\d?([/.-])\d\d?\1(\d{4}|\d\d)( \d\d?:\d\d(?P<s>:\d\d)?)?(?!\d).*", re.ASCII | re.DOTALL)
 _RFC_2822 = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), *)?(\d\d?) +([a-z]{3}) +(\d{4}) +(\d\d:\d\d(?::\d\d)?)"
     r"(?: +([+-]\d{4}|[a-z]{1,3}))?(?: *\([^()]*\))?",
@@ -124,7 +124,7 @@ class TimeReader:
             return count_in_unit(value, self.time_format, "")
         if self.time_format != "iso" and value == int(value):
             return self._by_format(str(int(value)))
-        form = "ISO 8601 text" if self.time_format == "iso" else f"of the form {_show(self.time_format)}"
+        form = "ISO 8601 text" if self.time_format == "iso" else f"of the form {quoted(self.time_format)}"
         return f"the number {value} is not {form}: mend it, or leave out --time-format"
 
     def _text(self, text: str) -> Read | str:
@@ -137,15 +137,15 @@ class TimeReader:
         iso = text if self.time_format else _as_iso(text)
         match = _ISO_8601.fullmatch(iso)
         if not match:
-            return _why_unreadable(text)
+            return why_unreadable(text)
         try:
             return self._local(*_parts(match))
         except (ValueError, OverflowError):
-            return f"{_show(text)} has a day, an hour or an offset that does not exist: mend it"
+            return f"{quoted(text)} has a day, an hour or an offset that does not exist: mend it"
 
     def _digits(self, text: str) -> Read | str:
         if not _DIGITS.fullmatch(text):
-            return f"{_show(text)} is no number, which --time-format {self.time_format} asks for: mend it"
+            return f"{quoted(text)} is no number, which --time-format {self.time_format} asks for: mend it"
         packed = _PACKED_FORMATS.get(len(text)) if self.time_format is None and _PACKED.fullmatch(text) else None
         if packed:
             return (
@@ -158,7 +158,7 @@ class TimeReader:
         try:
             return self._moment(datetime.strptime(text, self.time_format or ""))  # noqa: DTZ007  %z is the user's choice
         except (ValueError, OverflowError):
-            return f"{_show(text)} is not of the form {_show(self.time_format)}: mend it, or --time-format"
+            return f"{quoted(text)} is not of the form {quoted(self.time_format)}: mend it, or --time-format"
 
     def _moment(self, moment: datetime) -> Read | str:
         if moment.tzinfo is None:
@@ -227,28 +227,11 @@ def _offset_ms(zone: str | None) -> int | None:
     return -offset if zone[0] == "-" else offset
 
 
-def _why_unreadable(text: str) -> str:
-    if match := _NO_ORDER.fullmatch(text):
-        mark, year = match[1], "%Y" if len(match[2]) == 4 else "%y"
-        clock = "" if not match[3] else " %H:%M:%S" if match["s"] else " %H:%M"
-        forms = (f"%d{mark}%m{mark}{year}{clock}", f"%m{mark}%d{mark}{year}{clock}")
-        return f"{_show(text)}: is the day or the month first? Use --time-format '{forms[0]}' or '{forms[1]}'"
-    return (
-        f"{_show(text)} is not a time that can be told: use seconds or milliseconds since 1970 or ISO 8601 text, "
-        "or say its form with --time-format"
-    )
-
-
-def _show(text: str | None) -> str:
-    short = text or ""
-    return ascii(short if len(short) <= 50 else f"{short[:47]}...")
-
-
 def _check_format(time_format: str) -> None:
-    named = f"time format {_show(time_format)}"
+    named = f"time format {quoted(time_format)}"
     directives = re.findall(r"%(.?)", time_format, re.DOTALL)
     if not directives and (meant := meant_format(time_format)):
-        raise ValueError(f"{named}: did you mean {_show(meant)}? (strptime's letters are used, or s, ms, us, ns, iso)")
+        raise ValueError(f"{named}: did you mean {quoted(meant)}? (strptime's letters are used, or s, ms, us, ns, iso)")
     if not directives:
         raise ValueError(f"{named}: use one of s, ms, us, ns, iso, or a strptime format such as '%d/%m/%Y %H:%M'")
     if "Z" in directives:
@@ -288,4 +271,4 @@ def _find_zone(name: str) -> zoneinfo.ZoneInfo:
     except (KeyError, ValueError, OSError) as error:
         known = sorted(zoneinfo.available_timezones())
         words = meant_zone(name, known) if known else "this computer has no time zone data: pip install tzdata"
-        raise ValueError(f"time zone {_show(name)} is unknown: {words}") from error
+        raise ValueError(f"time zone {quoted(name)} is unknown: {words}") from error

@@ -21,7 +21,7 @@ TOP_LEVEL = {
     "mpimport", "tests", "examples",
     "setup.cfg", "pyproject.toml", "README.md", "Makefile", "LICENSE", "CHANGELOG.md",
 }  # fmt: skip
-BUILT = {"build", "dist", "mpimport.egg-info"}
+BUILT = {"build", "dist", "mpimport.egg-info", "MANIFEST.in", "PKG-INFO"}  # the last two: of a source archive
 
 FENCES = {
     "click": {"cli.py", "options.py", "command_line.py", "completion.py", "given.py", "manual.py", "sandbox/cli.py"},
@@ -133,3 +133,11 @@ def test_the_top_level_holds_what_was_agreed_and_no_more() -> None:
     there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
 
     assert there - BUILT == TOP_LEVEL
+
+
+def test_the_source_archive_holds_the_top_level() -> None:
+    template = (ROOT / ".ci" / "MANIFEST.in").read_text().splitlines()
+    named = {name for line in template if line.startswith(("include", "graft")) for name in line.split()[1:]}
+    by_itself = {"mpimport", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"}
+
+    assert named == TOP_LEVEL - by_itself | {".ci"}

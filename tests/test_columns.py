@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpimport.formats.columns import SAMPLE_ROWS, Column, decide, find_type_problems, infer_kind, is_id_name
+from mpimport.app import read_options
+from mpimport.formats.columns import (
+    SAMPLE_ROWS,
+    Column,
+    decide,
+    find_amounts,
+    find_type_problems,
+    infer_kind,
+    is_id_name,
+)
+from mpimport.settings import Settings
 from mpimport.value_types import KINDS
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -48,6 +58,11 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
         ("1.9 1.10", "string"),
         ("1.5 1.50", "string"),
         ("1.2.3", "string"),
+        ("850 1.200", "string"),
+        ("0 12.500 -1.250", "string"),
+        ("850 0.250", "number"),
+        ("850 1234.500", "number"),
+        ("1.200 2.345", "number"),
         ("4111111111111111", "string"),
         ("491511234567 491511234568", "string"),
         ("123456789 987654321", "string"),
@@ -181,3 +196,54 @@ def test_inference_never_changes_what_a_column_means(first: list[str], later: li
 
 def test_the_sample_is_as_large_as_the_readme_says() -> None:
     assert SAMPLE_ROWS == 1000
+
+
+def test_between_semicolons_a_point_may_part_thousands() -> None:
+    rows = [["1.200", "1.25"], ["3.450", "2.5"]]
+    found = {
+        separator: kinds(decide(["a", "b"], rows, types={}, infer=True, ids=[], misfit=None, separator=separator))
+        for separator in ",;"
+    }
+    assert found == {",": {"a": "number", "b": "number"}, ";": {"b": "number"}}
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["9,90", "0,5", "12"], "9,90"),
+        (["12", "1.234,50"], "1.234,50"),
+        (["$5", "-$1,200.50"], "$5"),
+        (["5 \u20ac", "7,5 \u20ac"], "5 \u20ac"),
+        (["EUR 5.00"], "EUR 5.00"),
+        (["12 %", "0.5%"], "12 %"),
+        (["(12)", "3"], "(12)"),
+        (["1\u00a0000"], "1\u00a0000"),
+        (["850", "1.200"], "1.200"),
+        (["1.9", "1.10"], None),
+        (["007", "8"], None),
+        (["1E5"], None),
+        (["9,90", "n/a"], None),
+        (["01.02.2024"], None),
+        (["+49 30 1234"], None),
+        (["ABC"], None),
+        ([], None),
+    ],
+)
+def test_amounts_as_people_write_them_are_told(cells: list[str], told: str | None) -> None:
+    rows = [[cell, cell, cell] for cell in [*cells, ""]]
+    names = ["a", "zip", "asked"]
+    columns = decide(names, rows, types={"asked": "string"}, infer=True, ids=[], misfit=None)
+
+    assert list(find_amounts(names, rows, columns, ["asked"])) == ([] if told is None else [("a", told)])
+
+
+def test_amounts_are_told_once_however_many_files_have_them(caplog: pytest.LogCaptureFixture) -> None:
+    tell = read_options(Settings()).on_amounts
+    assert tell is not None
+    for amounts in ({"a": "9,90"}, {"a": "1,5"}, dict.fromkeys("abcdef", "$5")):
+        tell("e.csv", amounts)
+
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "e.csv: amounts that are sent as text, which cannot be added up: 'a' ('9,90')",
+        "e.csv: amounts that are sent as text, which cannot be added up: 'b' ('$5'), 'c' ('$5'), 'd' ('$5') and 2 more",
+    ]

@@ -124,7 +124,10 @@ def test_a_day_begins_in_the_readers_zone(text: object) -> None:
     [
         ("01/05/2024", "'%d/%m/%Y' or '%m/%d/%Y'"),
         ("1.5.24", "'%d.%m.%y' or '%m.%d.%y'"),
-        ("31-12-2024 10:00", "'%d-%m-%Y %H:%M' or"),
+        ("31-12-2024 10:00", "such dates take --time-format '%d-%m-%Y %H:%M'"),
+        ("12/31/2024 2:30 PM", "such dates take --time-format '%m/%d/%Y %I:%M %p'"),
+        ("01/05/2024 2:30:00pm", "'%d/%m/%Y %I:%M:%S%p' or '%m/%d/%Y %I:%M:%S%p'"),
+        ("31.13.2024", "is not a time that can be told"),
         ("01/05/2024 10:00:00", "'%d/%m/%Y %H:%M:%S' or"),
         ("20240501", "'%Y%m%d'"),
         ("2024-02-30", "does not exist"),

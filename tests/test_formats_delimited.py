@@ -140,6 +140,15 @@ def test_blocks_are_small_and_follow_each_other() -> None:
     assert blocks[-1].first == 5003
 
 
+@pytest.mark.parametrize("first", [b"sep=,\n", b"SEP=;\n", b'"sep=,"\n', b"sep=\t\r\n"])
+def test_the_note_on_the_separator_that_excel_wants_is_no_header(first: bytes) -> None:
+    found, problem = read(first + b"event,time\nBuy,1\n")
+    assert found == []
+    assert (
+        problem == "UsageProblem: x: the first line is a note to Excel, and no header row: remove it (tail -n +2 FILE)"
+    )
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [
@@ -149,6 +158,7 @@ def test_blocks_are_small_and_follow_each_other() -> None:
         (b"event\ttime\n", "no commas, but tabs: --format tsv"),
         (b"event,\xff\n", "not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"),
         (b"event,a\0\n", "NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"),
+        ("event,a".encode("utf-16-be") + b"\0\n", "NUL bytes: if the file is UTF-16, --encoding utf-16-be reads it"),
         (b'event,"time\n', "cannot be read: unexpected end of data"),
         (b'event,"time"x\n', "cannot be read: ',' expected after '\"'"),
     ],
@@ -415,3 +425,7 @@ def test_rows_that_are_split_are_what_csv_reads(lines: list[str], width: int, se
     elif not any('"' in line for line in lines):
         assert quick is None
         assert any(len(row) != width for row in csv.reader(lines, delimiter=separator, strict=True))
+
+
+def test_a_header_row_that_comes_again_does_not_decide() -> None:
+    assert kinds_of(TABLE + b"x,1,9.90,TRUE,01234,n\n" + TABLE + b"x,1,7,false,,\n")["price"] == "number"

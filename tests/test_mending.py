@@ -12,6 +12,7 @@ from running import good_event, ndjson
 
 from mpimport import cli
 from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.sandbox import Sandbox, SandboxConfig
 from mpimport.summary_text import next_steps
 
 ROWS = "".join(f"Buy,171800000{n},u{n},{n}\n" for n in range(8))
@@ -111,6 +112,8 @@ IN_SOURCE = {
         "run the same command again with --misfit t",
     ),
     "invalid_utf8": (TABLE + "K\xe4ufe,1718000000,u,1\n" * 2, "", "run the same command again with --encoding NAME"),
+    "header_again": (TABLE * 3, "", "no event is missing: what was rejected are header rows"),
+    "empty_record": (TABLE + ",,,\n" * 3, "", "no event is missing: what was rejected are empty rows"),
     "missing_element": (f"[{EVENTS.strip()},,]".replace("\n", ","), "", "no event is missing"),
 }
 
@@ -165,3 +168,96 @@ def test_an_option_for_most_and_the_source_for_the_rest() -> None:
 
     assert first.startswith("6 of 9 rejects have one reason, too_deep: import r with --deep flatten")
     assert second.startswith("mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects")
+
+
+def stored_by(capsys: pytest.CaptureFixture[str], *argv: str, url: str) -> str:
+    """Import into a sandbox that stays, and give what is to be done next."""
+    with pytest.raises(SystemExit):
+        cli.main([*argv, "--url", url, "--project-id", "1", "--username", "u", "--no-checkpoint"])
+    return " ".join(re.findall("^next: (.*)", capsys.readouterr().err, re.MULTILINE))
+
+
+def test_a_row_that_is_mended_makes_no_other_row_arrive_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MP_SECRET", "s")
+    Path("e.csv").write_text(f"{TABLE}Buy,1718000009,u9,12,50\n")
+    with Sandbox(SandboxConfig()) as server:
+        step = stored_by(capsys, "e.csv", url=server.url)
+        assert step.startswith(
+            "mend the rows told in e.csv.rejected.ndjson, where there is only raw text of the one rej"
+        )
+        assert "in a file of their own below the header row, and import that with the same options" in step
+        assert "run the same command again" not in step
+        Path("mended.csv").write_text(f'{TABLE.partition(chr(10))[0]}\nBuy,1718000009,u9,"12,50"\n')
+        assert stored_by(capsys, "mended.csv", url=server.url) == ""
+        assert server.stats()["stored"] == 9
+
+
+def test_a_dry_run_has_sent_nothing_that_may_arrive_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.csv").write_text(f"{TABLE}Buy,1718000009,u9,12,50\n")
+
+    assert "run the same command again" in run(capsys, "e.csv")[1]
+
+
+def test_events_beside_rows_that_are_mended_apart_are_told() -> None:
+    reasons = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(3, "e", 1, "", b"{}")}
+    tally = Tally(read=90, imported=81, rejected=9, reasons=reasons)
+    tally.mends["insert_id_made"] = 81
+    _, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+
+    assert second == "mend the events in r, remove the lines of raw text there, then import that file"
+
+
+@pytest.mark.parametrize("row", ["Buy,1718000000,u", "12", '"Buy"', "B\0,1718000000,u,1"])
+def test_a_raw_row_that_is_imported_is_sent_back_to_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], row: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.csv").write_bytes(f"{TABLE}{row}\n".encode("latin-1"))
+    run(capsys, "e.csv")
+    exit_code, step = run(capsys, "e.csv.rejected.ndjson")
+    rejected = json.loads(Path("e.csv.rejected.ndjson.rejected.ndjson").read_text())
+
+    assert exit_code == 1
+    assert [reason["code"] for reason in rejected["reasons"]] == ["not_an_event"]
+    assert "the text kept of e.csv:10 is no event" in rejected["reasons"][0]["message"]
+    assert "in the sources that e.csv.rejected.ndjson.rejected.ndjson names" in step
+    Path("e.csv.rejected.ndjson").write_text(json.dumps({**rejected, "raw": EVENTS.partition("\n")[0]}))
+    assert run(capsys, "e.csv.rejected.ndjson")[0] == 0
+
+
+@pytest.mark.parametrize(("value", "code"), [(WIDE, "object_too_wide"), (json.dumps([1] * 300), "list_too_long")])
+def test_what_is_too_wide_is_never_said_to_be_flattened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, code: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(event(value) * 2)
+    exit_code, step = run(capsys, "e.ndjson", "--deep", "flatten")
+
+    assert exit_code == 1
+    assert f"{code}: --deep stringify (255 characters of the text stay), or --drop NAME" in step
+
+
+def test_rows_without_a_user_are_imported_from_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.csv").write_text(TABLE + "Buy,1718000000,,1\n" * 2)
+    step = run(capsys, "e.csv")[1]
+
+    assert step.endswith("import e.csv.rejected.ndjson with --set distinct_id=, if these have no user")
+    assert run(capsys, "e.csv.rejected.ndjson", "--set", "distinct_id=")[0] == 0
+
+
+def test_another_encoding_may_change_ids_that_were_made() -> None:
+    tally = Tally(read=90, imported=85, rejected=5, reasons={"invalid_utf8": ReasonCount(5, "e", 1, "", raw=5)})
+    about = "deduplicated by their $insert_id, as long as the columns of a table keep their types"
+    for made in (0, 85):
+        tally.mends["insert_id_made"] = made
+        steps = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+        assert steps[0].endswith(about) is bool(made)

@@ -114,6 +114,18 @@ MISTAKES = {
     "old Mac": dry("e.ndjson", EVENTS.replace(b"\n", b"\r"), 1, "lines that end in CR"),
     "dates of a spreadsheet": dry("e.csv", "event,time,distinct_id\nBuy,45444.5,u1\n", 1, "a date of a spreadsheet"),
     "a day or a month": dry("e.csv", "event,time,distinct_id\nBuy,06/07/2024,u1\n", 1, "--time-format '%d/%m/%Y'"),
+    "a date in one order only": dry(
+        "e.csv", "event,time,distinct_id\nBuy,31.12.2025,u1\n", 1, "such dates take --time-format '%d.%m.%Y'"
+    ),
+    "a header in capitals": dry(
+        "e.csv", f"Event,Time,Distinct_ID,amount\n{ROWS}", 1, "all 3 events",
+        "--event-field Event --time-field Time --distinct-id-field Distinct_ID",
+    ),
+    "amounts of a spreadsheet": dry(
+        "e.csv", f'{HEADER}{ROWS}Buy,2024-06-01T12:00:03Z,u4,"1,20"\n', 0,
+        "e.csv: amounts that are sent as text", "'amount' ('1,20')", "write them like 1234.50",
+    ),
+    "empty rows": dry("e.csv", f"{HEADER}{ROWS}{',' * HEADER.count(',')}\n", 1, "no event is missing: what was rej"),
     "Segment": dry("e.ndjson", ndjson([SEGMENT] * 2), 1, "both", "unknown_key: --drop NAME", "has: type, event"),
     "GA4": dry(
         "e.ndjson", ndjson([GA4] * 1000), 1, "all 1,000 events",

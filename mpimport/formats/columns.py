@@ -7,7 +7,8 @@ A column is decided once, from its cells that are not empty, and only when nothi
 | `number`  | all cells are plain numbers (`0`, `-12`, `3.5`, `9.90`; at most 15 digits; no leading zero or |
 |           | plus, no exponent, no `-0`), the name is none of an id, a code, a version or a date, the      |
 |           | cells are not whole numbers of one length from 9 digits on, and no zero at the end of a       |
-|           | fraction stands beside fractions of other lengths (`1.9`, `1.10`: versions)                   |
+|           | fraction stands beside fractions of other lengths (`1.9`, `1.10`: versions), and they cannot  |
+|           | be thousands (`850`, `1.200`; between semicolons `1.200` alone, too)                          |
 | `boolean` | all cells are `true` or `false` in any case, and both of them occur                           |
 | `string`  | everything else, JSON too                                                                     |
 
@@ -41,6 +42,11 @@ MAX_DIGITS = 15
 _REMEMBERED = 4096  # ours: most columns of numbers hold few different ones
 _SAME_LENGTH = 9
 _match_number = re.compile(r"(?!-0(?:\.0*)?$)-?(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?").fullmatch
+_match_thousands = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})?|0").fullmatch
+_match_amount = re.compile(
+    r"""[-+(\u2212]?\s?(?:[$€£¥]|[A-Z]{3}\ )?\s?-?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:[.,'\u2019\s]\d{3})+)(?:[.,]\d+)?"""
+    r"""(?:\s?(?:[%$€£¥]|[A-Z]{3}))?\)?"""
+).fullmatch
 _BOOLEANS = {"true": True, "false": False}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
 
@@ -82,6 +88,7 @@ def decide(
     infer: bool,
     ids: Collection[str],
     misfit: str | None,
+    separator: str = ",",
 ) -> list[Column | None]:
     """Give the column for each name, None for those that stay text as they are.
 
@@ -91,7 +98,8 @@ def decide(
     decided: dict[str, str] = {}
     for index, name in enumerate(names):
         if infer and name not in types and name != "time" and name not in ALWAYS_TEXT and name not in ids:
-            decided[name] = infer_kind(name, (row[index] for row in rows if row[index]))
+            cells = (row[index] for row in rows if row[index])
+            decided[name] = infer_kind(name, cells, commas_are_points=separator == ";")
     return keep(names, decided, types=types, misfit=misfit)
 
 
@@ -110,14 +118,37 @@ def keep(
     return columns
 
 
-def infer_kind(name: str, cells: Iterable[str]) -> str:
-    """Decide what a column is from its cells that are not empty: `number`, `boolean` or `string`."""
+def infer_kind(name: str, cells: Iterable[str], *, commas_are_points: bool = False) -> str:
+    """Decide what a column is from its cells that are not empty: `number`, `boolean` or `string`.
+
+    `commas_are_points`: it comes from where a decimal point may be written as a comma, and a point parts thousands.
+    """
     cells = list(cells)
     if cells and cells[0].lower() in _BOOLEANS:
         return "boolean" if {cell.lower() for cell in cells} == _BOOLEANS.keys() else "string"
     if cells and not is_id_name(name) and all(map(_is_number, cells)) and not _look_like_ids(cells):
-        return "number"
+        return "string" if _may_be_thousands(cells, alone=commas_are_points) else "number"
     return "string"
+
+
+def find_amounts(
+    names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[Column | None], text: Collection[str]
+) -> Iterable[tuple[str, str]]:
+    """Give the columns that stay text, though they are amounts as people write them, but for `text`; each with a cell.
+
+    Such as `9,90`, `1.234,50`, `$5` and `12 %`: no number of JSON, and what is meant is not always plain.
+    """
+    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
+        if column is not None or name in ALWAYS_TEXT or name in text or name == "time" or is_id_name(name):
+            continue
+        cells = [row[index] for row in rows if row[index]]
+        if not all(map(_match_amount, cells)):
+            continue
+        unlike = [cell for cell in cells if not _is_number(cell)]
+        if not unlike and _may_be_thousands(cells, alone=True):
+            unlike = [cell for cell in cells if "." in cell]
+        if unlike:
+            yield name, unlike[0]
 
 
 def is_id_name(name: str) -> bool:
@@ -159,6 +190,12 @@ def _look_like_ids(cells: Sequence[str]) -> bool:
         return True
     fractions = {fraction for _, point, fraction in (cell.partition(".") for cell in cells) if point}
     return len(set(map(len, fractions))) > 1 and any(part.endswith("0") and part != "0" for part in fractions)
+
+
+def _may_be_thousands(cells: Sequence[str], *, alone: bool) -> bool:
+    """Tell whether a point may part thousands: 1.200 beside 850, or for want of anything else."""
+    parted = sum("." in cell for cell in cells)
+    return parted > 0 and (alone or parted < len(cells)) and all(map(_match_thousands, cells))
 
 
 @lru_cache(_REMEMBERED)

@@ -15,7 +15,15 @@ from itertools import chain
 
 from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.formats.cells import make_blocks
-from mpimport.formats.columns import SAMPLE_CHARACTERS, SAMPLE_ROWS, Column, decide, find_type_problems, keep
+from mpimport.formats.columns import (
+    SAMPLE_CHARACTERS,
+    SAMPLE_ROWS,
+    Column,
+    decide,
+    find_amounts,
+    find_type_problems,
+    keep,
+)
 from mpimport.formats.delimited_header import NUL, find_problems, word_unreadable
 from mpimport.formats.delimited_rows import (
     Rows,
@@ -106,13 +114,17 @@ class _Reader:
             return failure
         return None
 
-    def _decide(self, names: Sequence[str], held: Sequence[Rows | Unreadable]) -> list[Column]:
+    def _decide(self, names: tuple[str, ...], held: Sequence[Rows | Unreadable]) -> list[Column]:
         """Tell what the columns are, and give those that are not just text."""
         options = self._options
-        rows = _take_sample(held) if options.infer_types else []
+        rows = [row for row in _take_sample(held) if tuple(row) != names] if options.infer_types else []
         columns = decide(
-            names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit
-        )
+            names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit,
+            separator=self._separator,
+        )  # fmt: skip
+        amounts = dict(find_amounts(names, rows, columns, {*options.ids, *options.types}))
+        if options.on_amounts is not None and amounts:
+            options.on_amounts(self._stream.name, amounts)
         if options.on_columns is not None and (rows or not held or not options.infer_types):
             kinds = [column.kind if column else "string" for column in columns]
             options.on_columns(self._stream.name, dict(zip(names, kinds, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 NUL = "the header row holds NUL bytes: if the file is UTF-16, --encoding utf-16-le reads it"
@@ -11,22 +12,8 @@ _KINDS = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
 
 def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     """Say what is wrong with a header row."""
-    if names[0].lstrip().startswith(('{"', "[{")):
-        yield f"the header row begins with {names[0].lstrip()[0]}: {_JSON}"
-        return
-    only = names[0] if len(names) == 1 else ""
-    for other, kind in _KINDS.items():
-        if other != separator and other in only:
-            has_no = _KINDS.get(separator, repr(separator))
-            yield f"the header row has no {has_no}, but {kind}: {_mend_separator(other, separator)}"
-            return
-    try:
-        "".join(names).encode()
-    except UnicodeEncodeError:
-        yield "the header row is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
-        return
-    if any("\0" in name for name in names):
-        yield NUL
+    if (other := _find_other(names, separator)) is not None:
+        yield other
         return
     empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
     if empty:
@@ -37,6 +24,25 @@ def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     for name, columns in places.items():
         if len(columns) > 1 and name.strip():
             yield f"the header row has the name {name!r} in columns {', '.join(columns)}: rename all but one"
+
+
+def _find_other(names: Sequence[str], separator: str) -> str | None:
+    """Say what the first line is, and what to do, where it is no header row that this way of reading finds."""
+    if names[0].lstrip().startswith(('{"', "[{")):
+        return f"the header row begins with {names[0].lstrip()[0]}: {_JSON}"
+    if names[0].lower() == "sep=" or re.fullmatch("sep=.?", ",".join(names), re.IGNORECASE):
+        return "the first line is a note to Excel, and no header row: remove it (tail -n +2 FILE)"
+    for other, kind in _KINDS.items():
+        if other != separator and len(names) == 1 and other in names[0]:
+            has_no = _KINDS.get(separator, repr(separator))
+            return f"the header row has no {has_no}, but {kind}: {_mend_separator(other, separator)}"
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        return "the header row is not UTF-8: if Excel on Windows wrote the file, --encoding windows-1252 reads it"
+    if any("\0" in name for name in names):
+        return NUL.replace("-le", "-be") if names[0].startswith("\0") else NUL
+    return None
 
 
 def word_unreadable(line: str, error: Exception) -> str:

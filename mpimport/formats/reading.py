@@ -42,6 +42,7 @@ class ReadOptions:
     its column makes its row a reject (`misfit="reject"`) or stays text (`"text"`); unless said, it stays
     text where the column was decided and is refused where its kind was asked for.
     `on_columns` is told the name of the source and the kind that the first rows speak for of each column, once a pass.
+    `on_amounts` is told those that stay text though they are amounts as people write them, each with such a cell.
     `decided` are the kinds that count instead: those that an earlier run has read the rows with; the rest is text.
     `on_open_end` is told, before what comes of it is handed over, which record at the end of the source may go on in
     what is added to the file: the first of them, or None when what was told so does not.
@@ -57,6 +58,7 @@ class ReadOptions:
     ids: Collection[str] = ()
     misfit: Literal["text", "reject"] | None = None
     on_columns: Callable[[str, Mapping[str, str]], None] | None = None
+    on_amounts: Callable[[str, Mapping[str, str]], None] | None = None
     decided: Mapping[str, str] | None = None
     on_open_end: Callable[[int | None], None] | None = None
     delimiter: str | None = None
