@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from mpimport.account import Summary
 from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
 from mpimport.standard_streams import columns_of
-from mpimport.summary_text import TOP_REASONS, many, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, many, megabytes
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -39,6 +38,9 @@ class Report(Protocol):
 
     def say(self, level: int, message: str, **fields: Any) -> None:
         """Tell something, with a level of `logging`: WARNING lost nothing, ERROR needs somebody."""
+
+    def ends(self, message: str) -> None:
+        """Tell why the run is to end. Nothing is said of it where the summary follows, which says it."""
 
     def close(self) -> None:
         """End the display."""
@@ -84,6 +86,9 @@ class Lines:
             word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
             line = f"{moment} {word}{clean(message)}"
         write(self._out, line + "\n")
+
+    def ends(self, message: str) -> None:
+        """Say nothing: the summary does."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -151,6 +156,9 @@ class Screen:
             self._terminal().print(text, style=style, markup=False, soft_wrap=True)
             self._drawn = _row_columns(self._live.renderable, self._terminal())
 
+    def ends(self, message: str) -> None:
+        """Say nothing: the summary does."""
+
     def close(self) -> None:
         """Take the display off the screen."""
         if self._live is not None:
@@ -209,16 +217,6 @@ def _how_far(now: Progress, *, with_bytes: bool) -> str:
     left = f"{roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
     done = f"{megabytes(now.bytes_done)}{of}" if with_bytes or not share else ""
     return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
-
-
-def say_summary(summary: Summary, report: Report) -> None:
-    """Say the summary as log lines: how the run ended, with what `--json` prints as `summary`; what to do next."""
-    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
-    report.say(level, summary_lines(summary)[0], summary=summary.as_json())
-    for note in summary.notes:
-        report.say(level, f"note: {note}")
-    for step in next_steps(summary):
-        report.say(level, f"next: {step}")
 
 
 def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_code: int) -> None:
