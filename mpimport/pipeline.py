@@ -221,8 +221,9 @@ class _Run:
             self.saving = True
             self._stop(error)
         else:
+            if not self.causes.has(GaveUp) or not self.stopping:  # else the summary tells why
+                self.trouble.gave_up(reason, self.plan.clock(), self.plan.report)
             self.causes.add(error)
-            self.trouble.gave_up(reason, self.plan.clock(), self.plan.report)
 
     def _stop(self, error: MpimportError) -> None:
         self.causes.hold(error)

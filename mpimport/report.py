@@ -78,7 +78,7 @@ class Lines:
         """Write one line."""
         if level < self._level:
             return
-        moment = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        moment = _moment()
         if self._as_json:
             name = logging.getLevelName(level).lower()
             line = json.dumps({"ts": moment, "level": name, "message": message, **fields}, default=str)
@@ -219,13 +219,17 @@ def _how_far(now: Progress, *, with_bytes: bool) -> str:
     return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
 
 
+def _moment() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_code: int) -> None:
-    """Print the summary, its first line coloured by how it ended where that can be shown.
+    """Print the summary, its first line coloured by how it ended, or in a log with the time.
 
     `lines_with` gives its lines with at most so many reasons. A terminal gets as many as fit its screen, at least 1.
     """
     if not out.isatty():
-        write(out, "\n".join(lines_with(TOP_REASONS)) + "\n")
+        write(out, f"{_moment()} " + "\n".join(lines_with(TOP_REASONS)) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415  only on a terminal
 

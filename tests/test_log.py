@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
+import signal
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from running import QUICK_BACKOFF, Ended, good_event, mpimport, ndjson, write_ndjson
+from running import QUICK_BACKOFF, Ended, finish, good_event, mpimport, ndjson, start, write_ndjson
 
+from mpimport.causes import Causes
+from mpimport.ending import told_without_summary
+from mpimport.errors import CannotWrite, GaveUp, Told
+from mpimport.report import Lines
 from mpimport.sandbox import Sandbox, SandboxConfig
+from mpimport.trouble import QUIET_S, Trouble
 
 ENDS = {
     "success": (0, ["good.ndjson", "--sandbox"], "imported both events into"),
@@ -104,7 +111,9 @@ def test_as_text_a_cause_is_told_once(end: str, more: tuple[str, ...], folder: P
     assert ended.err.count(words) == (code != 0 or "-q" not in more)
     if end in NOTHING_READ:
         cause, told = ended.err.splitlines()
-        assert cause.startswith("STOPPED: ")
+        moment, stopped, _ = cause.split(" ", 2)
+        assert datetime.fromisoformat(moment).tzinfo is not None
+        assert stopped == "STOPPED:"
         assert told == "No event was read, and nothing was sent."
 
 
@@ -146,7 +155,7 @@ def test_batches_that_are_given_up_for_one_reason_are_told_once(
 
     assert ended.code == 5
     assert ended.err.count("the server answers 503") <= 5
-    assert ended.err.count("gave up on a batch") <= 2
+    assert ended.err.count("gave up on a batch") == 0  # the summary says that it is all of them
     assert ended.err.count('"level": "error"') == as_json
 
 
@@ -176,3 +185,60 @@ def test_a_summary_that_cannot_be_printed_is_one_error(folder: Path, *, as_json:
         (line,) = map(json.loads, lines)
         assert (line["level"], line["exit_code"], line["summary"]["exit_code"]) == ("error", 5, 5)
         assert line["message"].startswith("imported both events into")
+
+
+def test_batches_that_are_given_up_while_others_arrive_are_told_once_in_a_while() -> None:
+    out, trouble = io.StringIO(), Trouble()
+    for now in (0.0, 0.1, QUIET_S - 0.1):
+        trouble.gave_up("kept failing: it answers 503", now, Lines(out))
+        assert out.getvalue().count("warning: gave up on a batch: it kept failing: it answers 503\n") == 1
+    trouble.gave_up("kept failing: it answers 500", 1.0, Lines(out))
+    trouble.gave_up("kept failing: it answers 503", QUIET_S, Lines(out))
+
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["503", "500", "503"]
+
+
+def test_an_interrupted_run_is_one_error_as_json_too(folder: Path, urls: dict[str, str]) -> None:
+    process = start("good.ndjson", "--url", urls["FAILS"], "--log-format", "json", cwd=folder)
+    try:
+        assert process.stderr is not None
+        waits = process.stderr.readline()  # the run has begun to wait: 2 s or more until it tries again
+        process.send_signal(signal.SIGINT)
+        ended = finish(process)
+    finally:
+        process.kill()
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+
+    assert json.loads(waits)["level"] == "warning"
+    assert [line["level"] for line in lines] == ["warning", "error"]
+    assert (ended.code, lines[-1]["exit_code"]) == (130, 130)
+    assert lines[-1]["message"] == "STOPPED: interrupted"
+    assert lines[-1]["next_steps"][0].startswith("run the same command again")
+
+
+def test_an_interrupt_before_the_run_is_a_line_of_json_too() -> None:
+    out = io.StringIO()
+    with pytest.raises(Told) as told, told_without_summary(out, metrics=None, as_json=True):
+        raise KeyboardInterrupt
+    line = json.loads(out.getvalue())
+
+    assert told.value.exit_code == 130
+    assert (line["level"], line["exit_code"]) == ("error", 130)
+    assert line["message"] == "interrupted; run the same command again"
+
+
+def test_a_cause_that_the_summary_does_not_name_is_told_beside_it() -> None:
+    out = io.StringIO()
+    causes = Causes(Lines(out))
+    for error in (GaveUp("a batch kept failing"), CannotWrite("r: no space"), CannotWrite("r: no space")):
+        causes.hold(error)
+    assert out.getvalue() == ""
+
+    assert str(causes.worst) == "r: no space"
+    assert list(causes.beside("r: no space")) == ["a batch kept failing"]
+    assert list(causes.beside("interrupted")) == ["a batch kept failing", "r: no space"]
+    causes.tell()
+    assert [line.split(" ", 1)[1] for line in out.getvalue().splitlines()] == [
+        "warning: a batch kept failing",
+        "warning: r: no space",
+    ]

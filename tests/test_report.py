@@ -313,13 +313,17 @@ def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary(exit_code=1, rejected_files=(os.devnull,))) == ()
 
 
-def test_the_summary_is_coloured_on_a_terminal_only() -> None:
+def test_the_summary_has_a_time_in_a_log_and_colour_on_a_terminal() -> None:
     plain, terminal = io.StringIO(), Terminal()
     print_summary(lambda _: ["done", "more"], plain, exit_code=0)
     print_summary(lambda _: ["done", "more"], terminal, exit_code=0)
 
-    assert plain.getvalue() == "done\nmore\n"
+    first, second = plain.getvalue().splitlines()
+    moment, told = first.split(" ")
+    assert datetime.fromisoformat(moment).tzinfo is not None
+    assert (told, second) == ("done", "more")
     assert "done" in terminal.getvalue()
+    assert moment[:10] not in terminal.getvalue()
 
 
 @pytest.mark.parametrize(
