@@ -78,7 +78,7 @@ class Lines:
         """Write one line."""
         if level < self._level:
             return
-        moment = _moment()
+        moment = now_as_text()
         if self._as_json:
             name = logging.getLevelName(level).lower()
             line = json.dumps({"ts": moment, "level": name, "message": message, **fields}, default=str)
@@ -219,7 +219,8 @@ def _how_far(now: Progress, *, with_bytes: bool) -> str:
     return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
 
 
-def _moment() -> str:
+def now_as_text() -> str:
+    """Write the time and its zone, as lines of a log begin."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
@@ -229,7 +230,7 @@ def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_c
     `lines_with` gives its lines with at most so many reasons. A terminal gets as many as fit its screen, at least 1.
     """
     if not out.isatty():
-        write(out, f"{_moment()} " + "\n".join(lines_with(TOP_REASONS)) + "\n")
+        write(out, f"{now_as_text()} " + "\n".join(lines_with(TOP_REASONS)) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415  only on a terminal
 

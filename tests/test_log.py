@@ -115,6 +115,13 @@ def test_as_text_a_cause_is_told_once(end: str, more: tuple[str, ...], folder: P
         assert datetime.fromisoformat(moment).tzinfo is not None
         assert stopped == "STOPPED:"
         assert told == "No event was read, and nothing was sent."
+    elif end in BEFORE_READING and end != "misspelt":
+        *problems, told = ended.err.splitlines()
+        for problem in problems:
+            moment, program, _ = problem.split(" ", 2)
+            assert datetime.fromisoformat(moment).tzinfo is not None
+            assert program == "mpimport:"
+        assert told == "Nothing was sent."
 
 
 def test_a_line_shows_an_example_of_each_reject(folder: Path, urls: dict[str, str]) -> None:
