@@ -136,7 +136,8 @@ class Summary:
     `undelivered_files` are the ones that were written. `audit`: what a dry run found in the events. `checkpoint`
     is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one. `cut_short`: of
     what cannot be read again, such as standard input, a part was not read, or is saved nowhere. `mapped`: options
-    said how records become events. `restarted`: the run began anew, by --restart.
+    said how records become events. `restarted`: the run began anew, by --restart. `unwritten`: what of its telling
+    could not be written, and why.
     """
 
     tally: Tally
@@ -154,6 +155,7 @@ class Summary:
     cut_short: bool = False
     mapped: bool = False
     restarted: bool = False
+    unwritten: tuple[str, ...] = ()
 
     @property
     def read(self) -> int:
@@ -180,9 +182,10 @@ class Summary:
         """Whether there is an audit to tell: of a dry run that came to its end, and read something."""
         return self.audit is not None and bool(self.tally.read) and not self.stopped
 
-    def with_unwritten(self) -> Summary:
+    def with_unwritten(self, words: str) -> Summary:
         """Give the same summary of a run whose telling could not be written: no success, whatever became of events."""
-        return self if self.exit_code not in (0, 1) else replace(self, exit_code=CannotWrite.exit_code)
+        code = CannotWrite.exit_code if self.exit_code in (0, 1) else self.exit_code
+        return replace(self, exit_code=code, unwritten=(*self.unwritten, words))
 
     def with_notes(self, *notes: str) -> Summary:
         """Give the same summary with more notes."""
@@ -212,7 +215,7 @@ class Summary:
             "destination": self.destination,
             "stopped": self.stopped or None,
             "checkpoint": self.checkpoint,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.unwritten],
         }
         if self.dry_run:
             fields["valid"] = tally.valid
@@ -222,6 +225,14 @@ class Summary:
 def top_reasons(tally: Tally) -> list[tuple[str, ReasonCount]]:
     """The reasons for rejects, the most frequent first."""
     return sorted(tally.reasons.items(), key=lambda item: (-item[1].count, item[0]))
+
+
+def reject_examples(tally: Tally, most: int | None = None) -> list[dict[str, Any]]:
+    """The first reject of each reason, for programs, of at most so many reasons."""
+    return [
+        {"code": code, "count": one.count, "source": one.source, "line": one.number, "message": one.message}
+        for code, one in top_reasons(tally)[:most]
+    ]
 
 
 def exit_code(tally: Tally, worst: MpimportError | None, signal_number: int | None) -> int:

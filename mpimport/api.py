@@ -123,5 +123,8 @@ class _Caller:
     def say(self, level: int, message: str, **fields: Any) -> None:
         _log.log(level, "%s", message, extra=fields)
 
+    def ends(self, message: str) -> None:
+        _log.error("%s", message)
+
     def close(self) -> None:
         pass

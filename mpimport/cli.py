@@ -180,11 +180,11 @@ def _guarded(run: Callable[[], Any]) -> int:
         return 130
     except UsageProblem as usage:
         for problem in usage.problems:
-            _say(f"mpimport: {_visible(problem)}")
+            _say_why(problem)
         _say("Nothing was sent.")
         return usage.exit_code
     except MpimportError as error:
-        _say(f"mpimport: {_visible(str(error))}")
+        _say_why(str(error))
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the last boundary: a bug is told as one
         return _bug(error)
@@ -202,6 +202,13 @@ def _bug(error: Exception) -> int:
 def _say(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
+
+
+def _say_why(problem: str) -> None:
+    from mpimport.report import now_as_text  # noqa: PLC0415  not needed for --help
+
+    moment = "" if sys.stderr.isatty() else f"{now_as_text()} "  # a log has no other
+    _say(f"{moment}mpimport: {_visible(problem)}")
 
 
 def _say_all(text: str) -> None:

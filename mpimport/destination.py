@@ -33,7 +33,11 @@ def find_destination(
 
     sandbox = stack.enter_context(Sandbox(SandboxConfig(keep_events=SANDBOX_KEEPS)))
     auth = authenticate(given if _complete(given, endpoint) else SANDBOX_CREDENTIALS, endpoint)
-    return sandbox.url, auth, lambda summary: summary.with_notes(sandbox_note(sandbox.stats()))
+
+    def with_note(summary: Summary) -> Summary:
+        return summary.with_notes(sandbox_note(sandbox.stats())) if summary.tally.requests else summary
+
+    return sandbox.url, auth, with_note
 
 
 def _complete(credentials: Credentials, endpoint: Endpoint) -> bool:

@@ -14,11 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from mpimport.account import Summary
+from mpimport.account import Summary, reject_examples
 from mpimport.errors import MpimportError, Told, UsageProblem
-from mpimport.report import Lines, Report, print_summary, say_summary, write
+from mpimport.printable import clean
+from mpimport.report import Lines, Report, print_summary, write
 from mpimport.standard_streams import draws_blocks, is_missing
 from mpimport.summary_text import next_steps, summary_lines
+
+MAX_LOGGED_EXAMPLES = 5  # ours: collectors of logs cut long lines
 
 
 @contextmanager
@@ -26,8 +29,10 @@ def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> 
     """Tell of what ends the block with an exception, and let it go on; said as JSON, it is said. Raises Told then."""
     try:
         yield
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         exit_code = error.exit_code if isinstance(error, MpimportError) else MpimportError.exit_code
+        if isinstance(error, KeyboardInterrupt):
+            exit_code = 130
         if metrics is not None and metrics.endswith(".prom"):
             from mpimport.metrics import fail  # noqa: PLC0415  60 ms
 
@@ -38,8 +43,9 @@ def told_without_summary(out: TextIO, *, metrics: str | None, as_json: bool) -> 
         if not as_json:
             raise
         lines = Lines(out, level=logging.ERROR, as_json=True)
-        for problem in _problems(error):
-            lines.say(logging.ERROR, problem, exit_code=exit_code)
+        problems = _problems(error)
+        sent = "nothing was sent: " if isinstance(error, UsageProblem) else ""
+        lines.say(logging.ERROR, sent + "; ".join(problems), exit_code=exit_code, problems=problems)
         raise Told(exit_code) from error
 
 
@@ -50,8 +56,11 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
     """
     report.close()
     if lines_as_json:
+        problem = _print_json(summary) if prints_json else ""
+        summary = summary.with_unwritten(problem) if problem else summary
         say_summary(summary, report)
-    elif summary.exit_code or not quiet:
+        return summary
+    if summary.exit_code or not quiet:
         if summary.audit is not None and summary.tells_audit:
             from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
 
@@ -63,21 +72,43 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
             sys.stderr,
             exit_code=summary.exit_code,
         )
-    if prints_json:
-        try:
-            if is_missing(sys.stdout):
-                raise OSError  # noqa: TRY301  the same as a full disk
-            sys.stdout.write(json.dumps(summary.as_json()) + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):  # no room for it, closed, or whoever asked for it has gone
-            report.say(logging.ERROR, "--json: the summary cannot be written to standard output; see that it is open")
-            return summary.with_unwritten()
+    problem = _print_json(summary) if prints_json else ""
+    if problem:
+        report.say(logging.ERROR, problem)
+        return summary.with_unwritten(problem)
     return summary
 
 
-def _problems(error: Exception) -> Sequence[str]:
+def _print_json(summary: Summary) -> str:
+    """Print a summary for programs; what it gives back says why it could not be, or is empty."""
+    try:
+        if is_missing(sys.stdout):
+            raise OSError  # noqa: TRY301  the same as a full disk
+        sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):  # no room for it, closed, or whoever asked for it has gone
+        return "--json: the summary cannot be written to standard output; see that it is open"
+    return ""
+
+
+def say_summary(summary: Summary, report: Report) -> None:
+    """Say the summary as one log line, for alerts count lines: how the run ended, and as fields all there is to it."""
+    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
+    report.say(
+        level,
+        "; ".join([summary_lines(summary)[0], *map(clean, summary.unwritten)]),
+        exit_code=summary.exit_code,
+        next_steps=list(next_steps(summary)),
+        reject_examples=reject_examples(summary.tally, MAX_LOGGED_EXAMPLES),
+        summary=summary.as_json(),
+    )
+
+
+def _problems(error: BaseException) -> Sequence[str]:
+    if isinstance(error, KeyboardInterrupt):
+        return ("interrupted; run the same command again",)
     if isinstance(error, UsageProblem):
-        return (*error.problems, "Nothing was sent.")
+        return error.problems
     if isinstance(error, MpimportError):
         return (str(error),)
     return (f"this is a bug in mpimport; please report it: {''.join(traceback.format_exception(error))}",)

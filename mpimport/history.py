@@ -135,6 +135,11 @@ class History:
         self._report.say(level, message, **fields)
         self.remember(level, message)
 
+    def ends(self, message: str) -> None:
+        """Pass it on, and remember it."""
+        self._report.ends(message)
+        self.remember(logging.ERROR, message)
+
     def remember(self, level: int, message: str) -> None:
         """Remember a warning or an error: the first ones, and how many more there were."""
         if level < logging.WARNING:

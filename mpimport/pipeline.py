@@ -9,7 +9,8 @@ import logging
 from collections.abc import Iterable
 from queue import Empty
 
-from mpimport.account import Summary, exit_code, why_stopped, worst_of
+from mpimport.account import Summary, exit_code, why_stopped
+from mpimport.causes import Causes
 from mpimport.errors import (
     BrokenInput,
     CannotWrite,
@@ -24,7 +25,7 @@ from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
 from mpimport.progress import Progress
 from mpimport.records import Batch, Flow, Outcome, Waiting
-from mpimport.summary_text import in_short, many, named
+from mpimport.summary_text import many, named
 from mpimport.trouble import Trouble
 
 QUEUED = 2  # batches that wait beside those under way: enough to keep all senders busy, and more costs memory
@@ -44,7 +45,7 @@ class _Run:
         self.tally = plan.settler.tally
         self.began = plan.clock()
         self.under_way: dict[int, tuple[Batch, int]] = {}  # by seq, with the events imported when it was submitted
-        self.errors: list[MpimportError] = []
+        self.causes = Causes(plan.report)
         self.stopping = False
         self.saving = False  # the server is given up on: what cannot be read again is saved, not sent
         self.notes = list(plan.notes)
@@ -69,6 +70,7 @@ class _Run:
         except Exception:
             self._halt()  # an error of the input's own: what was taken from it is accounted for all the same
             self._finish()
+            self.causes.tell()
             raise
         self._finish()
         return self._summary()
@@ -106,11 +108,11 @@ class _Run:
             return
         except (BrokenInput, UsageProblem) as error:
             if not (self.stopping and not source.resumable):  # else it only ends where nothing more was taken
-                self._broke(error)
+                self._broke(error, is_last=number == len(self.plan.inputs) - 1)
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and not self.errors and not source.continued:
+        if self.intake.read == read_before and self.causes.worst is None and not source.continued:
             self._note_nothing(source)
 
     def _note_nothing(self, source: Input) -> None:
@@ -119,11 +121,11 @@ class _Run:
         elif len(self.plan.inputs) > 1:
             self.notes.append(f"{source.name}: no event was found in its {many(source.consumed, 'byte')}")
 
-    def _broke(self, error: MpimportError) -> None:
+    def _broke(self, error: MpimportError, *, is_last: bool) -> None:
         nothing_sent = not (self.tally.requests or self.under_way)
         usage = isinstance(error, UsageProblem) and nothing_sent and len(self.plan.inputs) == 1
-        self.errors.append(error if usage else BrokenInput(str(error)))
-        self.plan.report.say(logging.ERROR, str(error))
+        tell = self.causes.hold if is_last else self.causes.warn
+        tell(error if usage else BrokenInput(str(error)))
 
     def _submit_all(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
@@ -207,13 +209,11 @@ class _Run:
     def _check_rejected(self, *, at_end: bool = False) -> None:
         """Stop when more are rejected than the user bears, with those of earlier runs of the same import."""
         limit, rejected = self.plan.max_rejected, self.tally.rejected + self.tally.already_rejected
-        if limit is not None and limit.exceeded(rejected, self.intake.read + self.tally.already, at_end=at_end):
+        if limit is None or self.causes.has(TooManyRejected):
+            return
+        if limit.exceeded(rejected, self.intake.read + self.tally.already, at_end=at_end):
             later = "" if at_end else "; what was under way is counted, too"
-            error = TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}{later}")
-            if at_end:
-                self.errors.append(error)
-            else:
-                self._stop(error)
+            self._stop(TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}{later}"))
 
     def _gave_up(self, reason: str, *, nothing_arrives: bool) -> None:
         error = GaveUp(f"a batch {reason}")
@@ -221,13 +221,12 @@ class _Run:
             self.saving = True
             self._stop(error)
         else:
-            self.errors.append(error)
-            self.plan.report.say(logging.ERROR, f"gave up on a batch: it {reason}")
+            if not self.causes.has(GaveUp) or not self.stopping:  # else the summary tells why
+                self.trouble.gave_up(reason, self.plan.clock(), self.plan.report)
+            self.causes.add(error)
 
     def _stop(self, error: MpimportError) -> None:
-        if not self.stopping:
-            self.plan.report.say(logging.ERROR, in_short(str(error)))  # the summary says all of it
-        self.errors.append(error)
+        self.causes.hold(error)
         self._halt()
 
     def _halt(self) -> None:
@@ -271,30 +270,31 @@ class _Run:
     def _summary(self) -> Summary:
         tally, plan = self.tally, self.plan
         tally.read = self.intake.read
-        if not self.errors:
+        if self.causes.worst is None:
             self._check_rejected(at_end=True)
         resumed = plan.keeper is not None and plan.keeper.resumed
-        if not (tally.read or resumed or self.errors or plan.interrupt.asked) and self.consumed:
-            self.errors.append(
+        if not (tally.read or resumed or self.causes.worst or plan.interrupt.asked) and self.consumed:
+            self.causes.add(
                 BrokenInput(f"no event was found in {many(self.consumed, 'byte')} of input: is it the right one?")
             )
         if not tally.balances:
-            self.errors.append(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
+            self.causes.add(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
         if self.empty:
             self.notes.append(f"{named(self.empty)}: empty, no event is in there")
         if plan.settler.unsaved:
             self.notes.append(f"{many(plan.settler.unsaved, 'undelivered event')} could be saved nowhere")
-        worst = worst_of(self.errors)
+        worst = self.causes.worst
+        stopped = why_stopped(worst, interrupted=plan.interrupt.asked)
         return Summary(
             tally=tally,
             exit_code=exit_code(tally, worst, plan.interrupt.signal_number),
             seconds=plan.clock() - self.began,
             dry_run=plan.senders is None,
             destination=plan.destination,
-            stopped=why_stopped(worst, interrupted=plan.interrupt.asked),
+            stopped=stopped,
             rejected_files=plan.settler.rejected_files,
             undelivered_files=plan.settler.undelivered_files,
-            notes=(*self.notes, *plan.settler.notes),
+            notes=(*self.causes.beside(stopped), *self.notes, *plan.settler.notes),
             resumed=resumed,
             cut_short=self.cut_short or plan.settler.unsaved > 0,
         )

@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from mpimport.account import Summary
 from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
 from mpimport.standard_streams import columns_of, wraps_anew
-from mpimport.summary_text import TOP_REASONS, many, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, many, megabytes
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -38,6 +37,9 @@ class Report(Protocol):
 
     def say(self, level: int, message: str, **fields: Any) -> None:
         """Tell something, with a level of `logging`: WARNING lost nothing, ERROR needs somebody."""
+
+    def ends(self, message: str) -> None:
+        """Tell why the run is to end. Nothing is said of it where the summary follows, which says it."""
 
     def close(self) -> None:
         """End the display."""
@@ -75,7 +77,7 @@ class Lines:
         """Write one line."""
         if level < self._level:
             return
-        moment = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        moment = now_as_text()
         if self._as_json:
             name = logging.getLevelName(level).lower()
             line = json.dumps({"ts": moment, "level": name, "message": message, **fields}, default=str)
@@ -83,6 +85,9 @@ class Lines:
             word = "" if level <= logging.INFO else f"{logging.getLevelName(level).lower()}: "
             line = f"{moment} {word}{clean(message)}"
         write(self._out, line + "\n")
+
+    def ends(self, message: str) -> None:
+        """Say nothing: the summary does."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -153,6 +158,9 @@ class Screen:
         else:
             self._show(text, style)
 
+    def ends(self, message: str) -> None:
+        """Say nothing: the summary does."""
+
     def close(self) -> None:
         """Take the display off the screen."""
         if self._picture is not None:
@@ -207,23 +215,18 @@ def _how_far(now: Progress, *, with_bytes: bool) -> str:
     return ", ".join(filter(None, (f"{share} {done}".strip(), left)))
 
 
-def say_summary(summary: Summary, report: Report) -> None:
-    """Say the summary as log lines: how the run ended, with what `--json` prints as `summary`; what to do next."""
-    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
-    report.say(level, summary_lines(summary)[0], summary=summary.as_json())
-    for note in summary.notes:
-        report.say(level, f"note: {note}")
-    for step in next_steps(summary):
-        report.say(level, f"next: {step}")
+def now_as_text() -> str:
+    """Write the time and its zone, as lines of a log begin."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def print_summary(lines_with: Callable[[int], list[str]], out: TextIO, *, exit_code: int) -> None:
-    """Print the summary, its first line coloured by how it ended where that can be shown.
+    """Print the summary, its first line coloured by how it ended, or in a log with the time.
 
     `lines_with` gives its lines with at most so many reasons. A terminal gets as many as fit its screen, at least 1.
     """
     if not out.isatty():
-        write(out, "\n".join(lines_with(TOP_REASONS)) + "\n")
+        write(out, f"{now_as_text()} " + "\n".join(lines_with(TOP_REASONS)) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415  only on a terminal
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
 
-from mpimport.account import Summary, top_reasons
+from mpimport.account import Summary, reject_examples
 from mpimport.census import Census
 from mpimport.history import History
 from mpimport.mends import words_of
@@ -56,10 +56,7 @@ def report_of(summary: Summary, asked: Asked, history: History, census: Census) 
         "events_by_name": census.by_name,
         "distinct_event_names": census.names.distinct,
         "other_events": census.names.others + census.unread,
-        "reject_examples": [
-            {"code": code, "count": one.count, "source": one.source, "line": one.number, "message": one.message}
-            for code, one in top_reasons(summary.tally)
-        ],
+        "reject_examples": reject_examples(summary.tally),
         "mends": [
             {"code": code, "count": count, "meaning": words_of(code)}
             for code, count in summary.tally.mends.most_common()

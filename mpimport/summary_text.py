@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
@@ -45,15 +44,6 @@ def many(number: int, thing: str) -> str:
 _PLURALS = {"retry": "retries"}
 
 
-def in_short(message: str) -> str:
-    """Give the first part of a long message, up to where it begins to explain; a short one as it is."""
-    part = _EXPLAINS.search(message, 40)
-    return message if part is None or len(message) <= 160 else message[: part.start()]
-
-
-_EXPLAINS = re.compile("[:;] ")
-
-
 def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = (), most_reasons: int = TOP_REASONS) -> list[str]:
     """Write the summary: where to, the account, the reasons with an example each, what to do next."""
     return [
@@ -61,6 +51,7 @@ def summary_lines(summary: Summary, *, next_steps: tuple[str, ...] = (), most_re
         *_account(summary),
         *(() if summary.tells_audit else _reasons(summary, most_reasons)),  # an audit tells what mends them, too
         *_mends(summary),
+        *(f"error: {clean(words)}" for words in summary.unwritten),
         *(f"note: {clean(note)}" for note in summary.notes),
         *(f"next: {step}" for step in next_steps),
     ]
@@ -86,6 +77,9 @@ def _headline(summary: Summary) -> str:
 
 def _account(summary: Summary) -> Iterator[str]:
     tally = summary.tally
+    if summary.stopped and not (tally.read or tally.requests or summary.resumed):
+        yield "No event was read, and nothing was sent."
+        return
     if summary.stopped:
         yield f"  to           {clean(summary.destination)}"
     if summary.resumed:

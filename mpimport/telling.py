@@ -1,6 +1,6 @@
 """The files that tell of a run beside its summary: reports and metrics, begun before it and written at its end.
 
-A file that cannot be written changes nothing of the account: it is an error line, a note and the exit code for it.
+A file that cannot be written changes nothing of the account: it is an error in the summary, and the exit code for it.
 Knows neither what a report says nor what a metric is.
 """
 
@@ -76,16 +76,15 @@ class Telling:
         try:
             write(Path(path), summary)
         except OSError as error:
-            return self._failure(_words(option, path, error), summary.with_unwritten())
+            return self._failure(_words(option, path, error), summary)
         except Exception as error:  # noqa: BLE001  the summary must not be lost with it
             words = f"{option} {path}: not written, which is a bug in mpimport: {type(error).__name__}: {error}"
-            return self._failure(words, replace(summary, exit_code=MpimportError.exit_code))
+            return replace(self._failure(words, summary), exit_code=MpimportError.exit_code)
         return summary
 
     def _failure(self, words: str, summary: Summary) -> Summary:
         self._failed = True
-        self.report.say(logging.ERROR, words)
-        return summary.with_notes(words)
+        return summary.with_unwritten(words)
 
     def _report_as(self, path: str) -> Callable[[Path, Summary], None]:
         from mpimport.report_page import page  # noqa: PLC0415  only where it was asked for

@@ -29,12 +29,22 @@ class Trouble:
         self.throttled += waiting.answer == "throttled"
         reason = waiting.reason.rstrip(".")
         self._waiting = (f"waiting: {reason}", now + waiting.delay_s)
-        if now - self._told.get(waiting.reason, -QUIET_S) >= QUIET_S:
-            self._told[waiting.reason] = now
+        if self._is_news(waiting.reason, now):
             report.say(
                 logging.WARNING,
                 f"{reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
             )
+
+    def gave_up(self, reason: str, now: float, report: Report) -> None:
+        """Tell of a batch that is given up, which the summary counts, unless the same was told just now."""
+        if self._is_news(f"gave up: {reason}", now):
+            report.say(logging.WARNING, f"gave up on a batch: it {reason}")
+
+    def _is_news(self, words: str, now: float) -> bool:
+        if now - self._told.get(words, -QUIET_S) < QUIET_S:
+            return False
+        self._told[words] = now
+        return True
 
     def over(self) -> None:
         """Take down that nothing is waited for any more."""

@@ -137,10 +137,12 @@ def test_what_click_refuses_is_told_to_programs_too(
     events: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert run(events, "--metrics", "m.prom", "--log-format", "json", *arguments) == 2
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert words in lines[0]["message"]
-    assert [line["exit_code"] for line in lines] == [2, 2]
-    assert "hunter2" not in str(lines)
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["message"].startswith("nothing was sent: ")
+    assert words in line["problems"][0]
+    assert words in line["message"]
+    assert (line["level"], line["exit_code"]) == ("error", 2)
+    assert "hunter2" not in str(line)
     assert 'mpimport_last_exit_code{import="m"} 2.0' in Path("m.prom").read_text()
 
     Path("m.prom").unlink()

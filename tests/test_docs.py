@@ -301,7 +301,8 @@ def test_a_command_line_is_one_that_the_program_takes(words: list[str]) -> None:
 
 
 def plain(text: str) -> list[str]:
-    """Take out of an output what differs from run to run: ports and speed."""
+    """Take out of an output what differs from run to run: ports, speed and, where it is no terminal's, the time."""
+    text = re.sub(r"^\d{4}-\d\d-\d\dT[\d:]{8}\+00:00 ", "", text, flags=re.MULTILINE)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     return re.sub(r"[\d.]+ s, [\d,]+ events/s", "SPEED", text).split("\n")
 

@@ -55,6 +55,10 @@ class Recorded:
         """Keep it."""
         self.said.append(message)
 
+    def ends(self, message: str) -> None:
+        """Keep it."""
+        self.said.append(message)
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -141,7 +141,7 @@ def test_progress_in_json_has_the_fields_that_the_readme_names() -> None:
     named = {key for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
 
     found = json.loads(out.getvalue())
-    assert set(found) == named - {"summary", "exit_code"}
+    assert set(found) == named - {"exit_code", "summary", "next_steps", "reject_examples", "problems"}
     assert (found["read"], found["share"], found["events_per_s"], found["seconds_left"]) == (100_000, 0.5, 10_000, 10.0)
     assert datetime.fromisoformat(found["ts"]).tzinfo is not None
 
@@ -366,13 +366,17 @@ def test_nothing_is_to_do_after_a_success() -> None:
     assert next_steps(summary(exit_code=1, rejected_files=(os.devnull,))) == ()
 
 
-def test_the_summary_is_coloured_on_a_terminal_only() -> None:
+def test_the_summary_has_a_time_in_a_log_and_colour_on_a_terminal() -> None:
     plain, terminal = io.StringIO(), Terminal()
     print_summary(lambda _: ["done", "more"], plain, exit_code=0)
     print_summary(lambda _: ["done", "more"], terminal, exit_code=0)
 
-    assert plain.getvalue() == "done\nmore\n"
+    first, second = plain.getvalue().splitlines()
+    moment, told = first.split(" ")
+    assert datetime.fromisoformat(moment).tzinfo is not None
+    assert (told, second) == ("done", "more")
     assert "done" in terminal.getvalue()
+    assert moment[:10] not in terminal.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from mpimport.report_page import page
 from mpimport.run_report import Asked, report_of
 from mpimport.sandbox import Sandbox, SandboxConfig
 from mpimport.settings import RunSettings
+from mpimport.summary_text import summary_lines
 from mpimport.telling import Telling
 
 NOTHING = Progress(0, None, 0, 0, 0, 0, 0.0)
@@ -400,8 +401,11 @@ def test_a_report_that_cannot_be_written_changes_the_exit_code_only(before: int,
 
     assert ended.exit_code == after
     assert ended.tally == Tally(read=3, imported=3)
-    assert ended.notes == (f"--report {gone}: cannot be written: No such file or directory",)
-    assert f"error: --report {gone}: cannot be written" in out.getvalue()
+    words = f"--report {gone}: cannot be written: No such file or directory"
+    assert ended.unwritten == (words,)
+    assert ended.as_json()["notes"] == [words]
+    assert f"error: {words}" in summary_lines(ended)
+    assert out.getvalue() == ""
     found = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["messages"]
     assert found[0]["message"] == "the checkpoint cannot be written"
 
@@ -416,7 +420,7 @@ def test_a_bug_in_a_report_does_not_take_the_summary_with_it(tmp_path: Path, mon
         ended = telling.end(summary(Tally(read=3, imported=3)))
 
     assert (ended.exit_code, ended.tally.imported) == (70, 3)
-    assert "a bug in mpimport: ZeroDivisionError" in ended.notes[0]
+    assert "a bug in mpimport: ZeroDivisionError" in ended.unwritten[0]
 
 
 def test_every_line_is_json_where_that_was_asked_for(

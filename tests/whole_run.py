@@ -53,6 +53,9 @@ class Silent:
     def say(self, level: int, message: str, **fields: Any) -> None:
         """Say nothing."""
 
+    def ends(self, message: str) -> None:
+        """Say nothing."""
+
     def close(self) -> None:
         """Nothing is open."""
 
