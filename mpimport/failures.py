@@ -35,12 +35,16 @@ OTHER_HOST, OTHER_ADDRESS = 62, 64
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where an attempt goes, and how long it may take: `host` and `proxy` as `place_of` writes them."""
+    """Where an attempt goes, and how long it may take: `host` and `proxy` as `place_of` writes them.
+
+    `known`: the host is a region's, and exists whatever a resolver says.
+    """
 
     host: str
     proxy: str | None = None
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,9 @@ _CERTIFICATE = {
 
 def _socket_failure(error: BaseException, way: Way, place: str) -> Failure | None:
     match error:
+        case socket.gaierror() if error.errno in NO_SUCH_HOST and way.known and not way.proxy:
+            # A container that has no network yet, or no DNS, says the same of every name.
+            return Failure(f"no address is found for {place}, which is known to exist: is the network, or its DNS, up?")
         case socket.gaierror() if error.errno in NO_SUCH_HOST:
             where = "its address" if way.proxy else "--url"
             return Failure(f"the host name of {place} does not exist; check {where}, and the network", True)

@@ -19,6 +19,8 @@ from mpimport.trust import load_bundle
 
 WAY = Way("host:1", None, 30.0, 10.0)
 PROXIED = Way("host:1", "proxy:2", 30.0, 10.0)
+REGION = Way("api.mixpanel.com", known=True)
+REGION_PROXIED = Way("api.mixpanel.com", "proxy:2", known=True)
 
 
 class ProxyError(Exception):
@@ -44,6 +46,18 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
         (
             ProxyError(socket.gaierror(socket.EAI_NONAME, "x")),
             PROXIED,
+            "the host name of the proxy proxy:2 does not exist; check its address",
+            True,
+        ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "x"),
+            REGION,
+            "no address is found for api.mixpanel.com, which is known to exist: is the network, or its DNS, up?",
+            False,
+        ),
+        (
+            ProxyError(socket.gaierror(socket.EAI_NONAME, "x")),
+            REGION_PROXIED,
             "the host name of the proxy proxy:2 does not exist; check its address",
             True,
         ),
