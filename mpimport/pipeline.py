@@ -110,7 +110,7 @@ class _Run:
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and not self.errors and not source.continued:
+        if self.intake.read == read_before and not (self.errors or self.stopping or source.continued):
             self._note_nothing(source)
 
     def _note_nothing(self, source: Input) -> None:
