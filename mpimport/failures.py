@@ -24,6 +24,7 @@ NO_ROUTE = {
     for name in ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL", "EAFNOSUPPORT")
     if hasattr(errno, name)
 }
+TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"}
 TLS_ALERT = "\x15\x03"  # how a server that speaks TLS only answers to plain HTTP (RFC 8446, 5.1)
 PASSING = {408, 425, 429}  # of a proxy's 4xx, those that may be different the next time
@@ -115,8 +116,8 @@ def _failure(found: list[BaseException], way: Way, place: str) -> Failure:
         return Failure(f"the reply from {place} was cut short")
     if names & {"BadStatusLine", "LineTooLong", "UnknownProtocol", "HTTPException"}:
         secure = any(TLS_ALERT in str(one) for one in found)
-        hint = "; it speaks TLS: is its address https:// rather than http://?" if secure else ""
-        return Failure(f"what {place} answers is not HTTP{hint}", secure)
+        hint = "it speaks TLS: is its address https:// rather than http://?" if secure else "is it the right port?"
+        return Failure(f"what {place} answers is not HTTP; {hint}", secure)
     for one in found:
         if isinstance(one, OSError) and one.errno is not None:
             return Failure(f"no connection to {place}: {os.strerror(one.errno)}")
@@ -171,4 +172,8 @@ def _socket_failure(error: BaseException, way: Way, place: str) -> Failure | Non
             return Failure(f"{place} broke the connection off before its reply was complete")
         case OSError() if error.errno is not None and error.errno in NO_ROUTE:
             return Failure(f"there is no way to {place} ({os.strerror(error.errno)}); is the network up?")
+        case OSError() if error.errno in TOO_MANY_FILES:
+            return Failure(
+                f"no connection to {place}: too many files are open; give fewer --workers, or raise ulimit -n"
+            )
     return None
