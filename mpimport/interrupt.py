@@ -95,6 +95,8 @@ class Interrupt:
             nonlocal begun
             piece = self._rest_of_line(descriptor) if begun and self._over() else take(n)
             begun = bool(piece) and not piece.endswith(b"\n") and not self._over()
+            if not piece and self._over():
+                self.on_wait()  # whoever reads must know before that this is no end of the input's own
             return piece
 
         def take(n: int) -> bytes:
