@@ -24,6 +24,7 @@ NO_ROUTE = {
     for name in ("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL", "EAFNOSUPPORT")
     if hasattr(errno, name)
 }
+TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"}
 TLS_ALERT = "\x15\x03"  # how a server that speaks TLS only answers to plain HTTP (RFC 8446, 5.1)
 PASSING = {408, 425, 429}  # of a proxy's 4xx, those that may be different the next time
@@ -35,12 +36,16 @@ OTHER_HOST, OTHER_ADDRESS = 62, 64
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where an attempt goes, and how long it may take: `host` and `proxy` as `place_of` writes them."""
+    """Where an attempt goes, and how long it may take: `host` and `proxy` as `place_of` writes them.
+
+    `known`: the host is a region's, and exists whatever a resolver says.
+    """
 
     host: str
     proxy: str | None = None
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,8 @@ def _failure(found: list[BaseException], way: Way, place: str) -> Failure:
         return Failure(f"the reply from {place} was cut short")
     if names & {"BadStatusLine", "LineTooLong", "UnknownProtocol", "HTTPException"}:
         secure = any(TLS_ALERT in str(one) for one in found)
-        hint = "; it speaks TLS: is its address https:// rather than http://?" if secure else ""
-        return Failure(f"what {place} answers is not HTTP{hint}", secure)
+        hint = "it speaks TLS: is its address https:// rather than http://?" if secure else "is it the right port?"
+        return Failure(f"what {place} answers is not HTTP; {hint}", secure)
     for one in found:
         if isinstance(one, OSError) and one.errno is not None:
             return Failure(f"no connection to {place}: {os.strerror(one.errno)}")
@@ -146,6 +151,9 @@ _CERTIFICATE = {
 
 def _socket_failure(error: BaseException, way: Way, place: str) -> Failure | None:
     match error:
+        case socket.gaierror() if error.errno in NO_SUCH_HOST and way.known and not way.proxy:
+            # A container that has no network yet, or no DNS, says the same of every name.
+            return Failure(f"no address is found for {place}, which is known to exist: is the network, or its DNS, up?")
         case socket.gaierror() if error.errno in NO_SUCH_HOST:
             where = "its address" if way.proxy else "--url"
             return Failure(f"the host name of {place} does not exist; check {where}, and the network", True)
@@ -164,4 +172,8 @@ def _socket_failure(error: BaseException, way: Way, place: str) -> Failure | Non
             return Failure(f"{place} broke the connection off before its reply was complete")
         case OSError() if error.errno is not None and error.errno in NO_ROUTE:
             return Failure(f"there is no way to {place} ({os.strerror(error.errno)}); is the network up?")
+        case OSError() if error.errno in TOO_MANY_FILES:
+            return Failure(
+                f"no connection to {place}: too many files are open; give fewer --workers, or raise ulimit -n"
+            )
     return None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from mpimport.standard_streams import give_up_stuck
+
 _HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP is not None else []))
 MAX_REST_BYTES = 1_048_576  # no event is longer (API documentation)
@@ -54,6 +56,8 @@ class Interrupt:
         self.times += 1
         if self.signal_number is None:
             self.signal_number = number
+        if self.insisted:
+            give_up_stuck()
 
     def heed(self) -> None:
         """Give up reading, by `Stopped`, once the run was asked to stop: a record may go on for very long."""
@@ -91,6 +95,8 @@ class Interrupt:
             nonlocal begun
             piece = self._rest_of_line(descriptor) if begun and self._over() else take(n)
             begun = bool(piece) and not piece.endswith(b"\n") and not self._over()
+            if not piece and self._over():
+                self.on_wait()  # whoever reads must know before that this is no end of the input's own
             return piece
 
         def take(n: int) -> bytes:

@@ -84,6 +84,7 @@ class LineFile:
         self._began = 0  # where the first line of ours stands
         self._end = 0  # where the last one ends
         self._torn = False  # a line of ours may lack its end
+        self._stalled = False  # waited for once: not again for each of the batches that are under way
 
     def watch(self) -> None:
         """Open it if it is there, to write it again should it be removed. Raises OSError."""
@@ -109,14 +110,16 @@ class LineFile:
         written = 0
         try:
             while written < len(data):
-                written += _write(descriptor, memoryview(data)[written:])
-        except OSError:
+                written += _write(descriptor, memoryview(data)[written:], 0.0 if self._stalled else _STALLED_S)
+        except OSError as error:
             self._torn = True
+            self._stalled = error.errno == errno.EPIPE
             with suppress(OSError):
                 if os.fstat(descriptor).st_size == before + written:  # else somebody else has added to it
                     os.ftruncate(descriptor, before)
             raise
         self.lines += len(lines)
+        self._stalled = False
         self._end = os.fstat(descriptor).st_size
 
     def _open_again(self) -> None:
@@ -207,12 +210,12 @@ def _open(path: Path) -> int:
     return open_private(path, os.O_WRONLY | os.O_APPEND)
 
 
-def _write(descriptor: int, data: memoryview) -> int:
+def _write(descriptor: int, data: memoryview, wait_s: float) -> int:
     """Write some of the data, and say how much. Raises OSError; also when it goes into a pipe that nobody empties."""
     try:
         return os.write(descriptor, data)
     except BlockingIOError:
-        if not select.select((), (descriptor,), (), _STALLED_S)[1]:
+        if not select.select((), (descriptor,), (), wait_s)[1]:
             raise OSError(errno.EPIPE, f"who reads this pipe has taken nothing for {_STALLED_S:.0f} seconds") from None
         return 0
 
@@ -222,4 +225,4 @@ def _copy(source: int, start: int, target: int) -> None:
     while data := os.read(source, _COPY_BYTES):
         rest = memoryview(data)
         while rest:
-            rest = rest[_write(target, rest) :]
+            rest = rest[_write(target, rest, _STALLED_S) :]

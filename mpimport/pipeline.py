@@ -112,7 +112,7 @@ class _Run:
         finally:
             self.consumed += source.consumed
             self.current = None
-        if self.intake.read == read_before and self.causes.worst is None and not source.continued:
+        if self.intake.read == read_before and not (self.causes.worst or self.stopping or source.continued):
             self._note_nothing(source)
 
     def _note_nothing(self, source: Input) -> None:

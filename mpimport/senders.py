@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from mpimport.delivery import deliver_safely
+from mpimport.errors import UsageProblem
 from mpimport.records import Batch, Flow, Outcome, Waiting
 from mpimport.route import Route
 
@@ -22,18 +23,25 @@ class Senders:
     """`count` daemon threads that deliver what is submitted; for each batch one Outcome comes out of `results`.
 
     Create the route's transport first, on the main thread: threads that import requests at the same
-    time have been seen to die of it.
+    time have been seen to die of it. UsageProblem: so many threads cannot be started.
     """
 
     def __init__(self, route: Route, count: int) -> None:
         self.results: Results = SimpleQueue()
         self._route = route
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"sender-{number}", daemon=True) for number in range(1, count + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for number in range(1, count + 1):
+            thread = threading.Thread(target=self._serve, name=f"sender-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system's refusal: no room for its stack, or too many processes
+                self.close(5)
+                raise UsageProblem(
+                    f"--workers {count}: this machine lets start {len(self._threads)} threads only; give fewer, "
+                    "or allow more memory or processes (ulimit -v, ulimit -u, the container's limits)"
+                ) from None
+            self._threads.append(thread)
 
     def submit(self, batch: Batch) -> None:
         """Hand over a batch; its outcome arrives in `results`, in any order."""

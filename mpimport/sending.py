@@ -28,7 +28,7 @@ def budget_of(send: SendSettings) -> Budget:
 
 
 def make_senders(settings: Settings, place: Target, auth: Auth, budget: Budget, stack: ExitStack) -> Senders:
-    """Start the senders; their connections are closed with the stack. UsageProblem: no connection can be made."""
+    """Start the senders; their connections are closed with the stack. UsageProblem: they cannot be."""
     send, batch = settings.send, settings.batch
     endpoint = ENDPOINTS[send.endpoint]
     transport = open_transport(settings, place, auth)

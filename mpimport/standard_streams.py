@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import BinaryIO, TextIO
+
+_MAKES_ROOM_S = 1.0  # who reads at all has made room by then
 
 
 def let_go(stream: TextIO) -> None:
@@ -16,6 +19,19 @@ def let_go(stream: TextIO) -> None:
     except (OSError, ValueError):
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def give_up_stuck() -> None:
+    """Close standard output and error where nobody makes room in them: a write that waits for that fails instead.
+
+    A handler of signals may call it: the write that it has interrupted is tried again by the interpreter.
+    """
+    for descriptor in (1, 2):
+        with suppress(OSError, ValueError):  # Windows waits for sockets only
+            if not select.select([], [descriptor], [], _MAKES_ROOM_S)[1]:
+                closed = os.open(os.devnull, os.O_RDONLY)
+                os.dup2(closed, descriptor)
+                os.close(closed)
 
 
 def open_closed() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
+from mpimport.errors import CannotWrite
 from mpimport.mends import words_of
 from mpimport.printable import clean
 
@@ -133,6 +134,8 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
         steps.append(_continue(summary.exit_code, again=f"{_AGAIN} without --restart" if summary.restarted else _AGAIN))
     elif repeats and summary.exit_code in (5, 129, 130, 143) and summary.stopped:
         steps.append(f"run the same command again{harmless(summary)}")
+    elif repeats and summary.exit_code == CannotWrite.exit_code and not summary.tally.undelivered:
+        steps.append(f"mend what kept a file from being written, and {_AGAIN} to have it{harmless(summary)}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what stopped it (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mpimport.auth import Auth
 from mpimport.bounded import StaleConnectionError, bounded
 from mpimport.dialling import dialled
-from mpimport.endpoints import Target
+from mpimport.endpoints import Target, region_of
 from mpimport.errors import UsageProblem
 from mpimport.failures import Failure, Way, causes, explain, place_of
 from mpimport.proxies import check_proxy, read_proxy
@@ -57,7 +57,8 @@ class Transport:
         self._request.headers.update({**auth.headers, "User-Agent": _user_agent(), "Accept-Encoding": "identity"})
         via = _proxy_for(target.url, found["proxies"], proxy)
         self._proxies = {"all": via} if via else {}
-        self._way = Way(place_of(target.url), place_of(via) if via else None, timeout_s, connect_s)
+        known = region_of(target.url) is not None
+        self._way = Way(place_of(target.url), place_of(via) if via else None, timeout_s, connect_s, known)
         self._adapter = _adapter(workers)
         self._secrets = (*auth.secrets(), *_connect(self._adapter, self._request, via, ca_bundle, found["verify"]))
         self._replied = False  # by whichever thread; nothing depends on the moment

@@ -28,7 +28,6 @@ TELLS_ONLY = {
     "did not lead on to": "failures.py",
     "no complete reply from": "failures.py",
     "was cut short": "failures.py",
-    "answers is not HTTP": "failures.py",
     "no connection to": "failures.py",
     "no reply from": "failures.py",
     "took the connection but agreed on no TLS": "failures.py",

@@ -19,7 +19,7 @@ from mpimport.admission import Admission
 from mpimport.backoff import Backoff
 from mpimport.brake import MAX_REFUSALS
 from mpimport.delivery import deliver, deliver_safely
-from mpimport.errors import Unbalanced
+from mpimport.errors import Unbalanced, UsageProblem
 from mpimport.gate import Gate
 from mpimport.ledger import Ledger
 from mpimport.pacing import Budget
@@ -544,6 +544,22 @@ def test_a_wrong_password_costs_at_most_one_request_a_sender(workers: int) -> No
     assert senders.close(5.0)
     assert 1 <= len(send.bodies) <= workers
     assert senders.results.qsize() == 50
+
+
+def test_threads_that_cannot_be_started_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, left = threading.Thread.start, [3]
+
+    def refused(thread: threading.Thread) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(UsageProblem, match="--workers 8: this machine lets start 3 threads only; give fewer"):
+        Senders(route_of(ScriptedSend(), FakeClock()), 8)
+    assert threading.active_count() == before
 
 
 def test_stopping_the_senders_gives_back_what_waits() -> None:

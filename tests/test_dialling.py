@@ -19,6 +19,8 @@ from mpimport.trust import load_bundle
 
 WAY = Way("host:1", None, 30.0, 10.0)
 PROXIED = Way("host:1", "proxy:2", 30.0, 10.0)
+REGION = Way("api.mixpanel.com", known=True)
+REGION_PROXIED = Way("api.mixpanel.com", "proxy:2", known=True)
 
 
 class ProxyError(Exception):
@@ -47,6 +49,18 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
             "the host name of the proxy proxy:2 does not exist; check its address",
             True,
         ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "x"),
+            REGION,
+            "no address is found for api.mixpanel.com, which is known to exist: is the network, or its DNS, up?",
+            False,
+        ),
+        (
+            ProxyError(socket.gaierror(socket.EAI_NONAME, "x")),
+            REGION_PROXIED,
+            "the host name of the proxy proxy:2 does not exist; check its address",
+            True,
+        ),
         (ConnectionRefusedError(), WAY, "host:1 refused the connection: is it the right address and port", False),
         (ConnectTimeoutError(), WAY, "could not connect to host:1 within 10 s; a firewall", False),
         (HandshakeTimeoutError(), WAY, "host:1 took the connection but agreed on no TLS within 10 s", False),
@@ -54,7 +68,13 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
         (TimeoutError(), PROXIED, "no complete reply from host:1, by way of the proxy proxy:2, within 30 s", False),
         (OSError(errno.EHOSTUNREACH, "x"), WAY, "there is no way to host:1 (", False),
         (OSError(errno.ENETUNREACH, "x"), WAY, "there is no way to host:1 (", False),
-        (OSError(errno.EMFILE, "x"), WAY, "no connection to host:1: ", False),
+        (
+            OSError(errno.EMFILE, "x"),
+            WAY,
+            "no connection to host:1: too many files are open; give fewer --workers",
+            False,
+        ),
+        (OSError(errno.EIO, "x"), WAY, "no connection to host:1: ", False),
         (ConnectionResetError(), WAY, "host:1 broke the connection off", False),
         (untrusted(18), WAY, "certificate of host:1 is not trusted (why): if it is your company's or your own", True),
         (untrusted(9), WAY, "is this machine's clock right?", True),

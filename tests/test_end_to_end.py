@@ -32,7 +32,7 @@ from running import (
     start,
     write_ndjson,
 )
-from scripted_server import Answer, ScriptedServer
+from scripted_server import Answer, Received, ScriptedServer
 
 from mpimport.sandbox import Sandbox, SandboxConfig
 
@@ -672,3 +672,50 @@ def test_standard_error_that_cannot_be_written_changes_nothing(tmp_path: Path) -
 
     assert process.returncode == 0
     assert json.loads(out)["imported"] == stored == 5000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are waited for in another way")
+@pytest.mark.parametrize("stuck", ["stdout", "stderr"])
+def test_what_nobody_reads_does_not_keep_a_run_that_is_asked_twice(tmp_path: Path, stuck: str) -> None:
+    write_ndjson(tmp_path / "e.ndjson", [good_event(1)])
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_end, b"x" * 512)
+    os.set_blocking(write_end, True)
+    taken = threading.Event()
+
+    def answer(_: Received) -> Answer:
+        taken.set()
+        return Answer()
+
+    with ScriptedServer([answer]) as server:
+        process = start("e.ndjson", "--url", server.url, "--json", cwd=tmp_path, **{stuck: write_end})
+        assert taken.wait(30)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        try:
+            out, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.close(read_end)
+            os.close(write_end)
+
+    if stuck == "stdout":
+        assert process.returncode in {5, 130, 143}
+    else:
+        assert_balanced(json.loads(out))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_fifo_that_was_given_up_before_it_held_anything_is_not_called_empty(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    process = start("pipe", "--format", "ndjson", "--sandbox", "--json", cwd=tmp_path)
+    with (tmp_path / "pipe").open("wb"):  # opened: the run has come to read
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=30)
+
+    assert json.loads(out)["notes"][0] == "pipe: reading stopped before its first record; what follows is saved nowhere"
+    assert process.returncode == 143
+    assert b"empty" not in said

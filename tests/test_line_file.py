@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +91,7 @@ def test_a_full_disk_leaves_no_half_line_and_takes_none_of_others(
     file = LineFile(path)
     file.append([b"a\n"])
 
-    def fill(descriptor: int, data: memoryview) -> int:
+    def fill(descriptor: int, data: memoryview, _: float) -> int:
         os.write(descriptor, data[:1])
         with path.open("ab") as other:
             other.write(meanwhile)
@@ -97,7 +99,7 @@ def test_a_full_disk_leaves_no_half_line_and_takes_none_of_others(
         monkeypatch.setattr(line_file, "_write", full)
         return 1
 
-    def full(descriptor: int, data: memoryview) -> int:
+    def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(line_file, "_write", fill)
@@ -131,9 +133,18 @@ def test_a_pipe_is_written_to_where_somebody_reads_it_and_hangs_nothing(
     assert taken == [b"a\n" * 100_000]
 
     monkeypatch.setattr(line_file, "_STALLED_S", 0.01)
+    waits, real = list[float](), select.select
+
+    def waited(*given: Any) -> Any:
+        waits.append(given[3])
+        return real(*given)
+
+    monkeypatch.setattr(select, "select", waited)
     held = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(OSError, match="has taken nothing"):
-        file.append([b"a\n" * 100_000])
+    for _ in range(3):
+        with pytest.raises(OSError, match="has taken nothing"):
+            file.append([b"a\n" * 100_000])
+    assert (waits[-3:], os.read(held, 2)) == ([0.01, 0.0, 0.0], b"a\n")
     file.close()
     os.close(held)
 

@@ -361,6 +361,25 @@ def test_a_host_that_does_not_exist_stops_the_run(
     assert f"the host name of {NAME} does not exist; check --url" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given", [[], ["--region", "eu"], ["--url", "https://api-in.mixpanel.com"]])
+def test_the_host_of_a_region_exists_whatever_a_resolver_says(
+    events: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    asked = []
+
+    def knows_nothing(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "words of the resolver")
+
+    monkeypatch.setattr(socket, "getaddrinfo", knows_nothing)
+
+    assert in_process(events, *given, "--proxy", "none", "--give-up-after", "0.2") == 5
+    assert len(asked) > 1
+    told = capsys.readouterr().err
+    assert "which is known to exist: is the network, or its DNS, up?" in told
+    assert "run the same command again" in told
+
+
 def test_a_resolver_that_is_down_for_a_while_is_waited_for(
     events: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

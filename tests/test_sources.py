@@ -22,6 +22,7 @@ from streams import cut, message_of, stream_of
 from mpimport import gunzip
 from mpimport.errors import MpimportError, UsageProblem
 from mpimport.foreign import find_foreign
+from mpimport.interrupt import Interrupt
 from mpimport.sources import STDIN, ByteStream, Source, expand, open_source
 
 NO_STDIN = io.BytesIO()
@@ -337,3 +338,20 @@ def test_a_bomb_is_read_in_bounded_memory() -> None:
     tracemalloc.stop()
     assert total == 100_000_000
     assert peak < 8_000_000
+
+
+def test_who_reads_is_told_of_a_signal_before_the_input_ends_for_it() -> None:
+    interrupt, looks = Interrupt(), list[int]()
+    interrupt.on_wait = lambda: looks.append(interrupt.times)
+    read_end, write_end = os.pipe()
+    try:
+        pull = interrupt.patient(read_end, lambda n: os.read(read_end, n))
+        os.write(write_end, b"half")
+        assert pull(10) == b"half"
+        interrupt.times = 1
+        assert pull(10) == b""
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+    assert looks == [1]

@@ -176,7 +176,7 @@ def test_a_reply_that_is_no_http() -> None:
     with silent_server(answer) as url, transport_to(url) as transport:
         response = send(transport)
     assert response.status == 0
-    assert "is not HTTP" in response.error
+    assert response.error.endswith("is not HTTP; is it the right port?")
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
