@@ -192,7 +192,7 @@ class Summary:
         return replace(self, notes=(*self.notes, *notes))
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `--json` prints; its keys are promised in the README."""
+        """The object that `--json` prints; its keys are promised in the guide."""
         tally = self.tally
         fields: dict[str, Any] = {
             "read": tally.read,

@@ -98,7 +98,7 @@ class Progress:
         return max(self.seconds * (whole - 1), held_s, least_s - self.seconds if share < 1 else 0.0)
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of a progress line in JSON; its keys are promised in the README."""
+        """The fields of a progress line in JSON; its keys are promised in the guide."""
         left = self.seconds_left
         return {
             "phase": self.phase,

@@ -31,7 +31,7 @@ class Asked:
 
 
 def report_of(summary: Summary, asked: Asked, history: History, census: Census) -> dict[str, Any]:
-    """Put the report together; its keys are promised in the README."""
+    """Put the report together; its keys are promised in the guide."""
     timeline = history.timeline
     unit, bars = histogram(census.days, MAX_BARS)
     return {

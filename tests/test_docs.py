@@ -163,7 +163,7 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
 def test_the_keys_of_the_summary_are_all_described() -> None:
     there = Summary(Tally(), exit_code=0, seconds=0.0, dry_run=True, destination="").as_json()
 
-    assert [quoted(row[0])[0] for row in rows(section("The account"))] == list(there)
+    assert [quoted(row[0])[0] for row in rows(section("The summary for programs"))] == list(there)
 
 
 def reason_codes() -> Iterator[str]:
@@ -180,7 +180,8 @@ def reason_codes() -> Iterator[str]:
 
 
 def test_every_reason_for_a_reject_is_in_the_table_and_no_other() -> None:
-    named = [code for row in rows(section("Checks and mends")) if row[0] for code in quoted(row[0])]
+    tables = [*rows(section("Reasons for rejects")), *rows(section("Mends"))]
+    named = [code for row in tables if row[0] for code in quoted(row[0])]
 
     assert sorted(named) == sorted({*reason_codes(), *MENDS})
 

@@ -1,6 +1,6 @@
 """The tables of a sandbox's file: their schema, what is written to them, and what is read. Knows nothing of threads.
 
-The README describes the tables, for people query them.
+The guide describes the tables, for people query them.
 """
 
 from __future__ import annotations
