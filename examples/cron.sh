@@ -99,7 +99,8 @@ import_day() {
   printf '{"day":"%s","exit_code":%d,"summary":%s}\n' "$day" "$code" "${summary:-null}" >>"$STATE_DIR/log.ndjson"
   case $code in
     0) ;;
-    1) tell "$NOTIFY" "$day: imported, but some events were rejected: mend $rejected and import it" \
+    1) tell "$NOTIFY" "$day: imported, but some events were rejected; what to do about them stands below. If that is \
+to import the day again, remove $STATE_DIR/done/$day first" \
       "$STATE_DIR/messages" ;;
     5) tell "$NOTIFY" "$day: not everything could be delivered; the next run continues" "$STATE_DIR/messages" ;;
     2) tell "$ALERT" "$day: refused before anything was sent; if its file was changed on purpose, import it by hand with \

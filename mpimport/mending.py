@@ -49,31 +49,33 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     advice = "" if main is None else _by_option(summary, files, *main)
     if advice and main is not None:
         steps.append(f"{_many(main[1].count, tally.rejected)} have one reason, {main[0]}: {advice}")
-    in_source = sum(tally.reasons[code].raw for code in _IN_SOURCE if code in tally.reasons)
-    if advice and main is not None and main[0] in _IN_SOURCE:
-        in_source -= main[1].raw
+    in_source = {code: reason.raw for code, reason in tally.reasons.items() if code in _IN_SOURCE and reason.raw}
+    if advice and main is not None:
+        in_source.pop(main[0], None)
     steps.extend(_by_hand(summary, files, in_source, others=not advice))
     return tuple(steps)
 
 
-def _by_hand(summary: Summary, files: Sequence[str], in_source: int, *, others: bool) -> Iterator[str]:
-    """Say what is mended in the source, for so many rejects, or else in their file, where no option mends `others`."""
+def _by_hand(summary: Summary, files: Sequence[str], in_source: dict[str, int], *, others: bool) -> Iterator[str]:
+    """Say what is mended in the file of rejects, where no option mends `others`, and what in the source, by codes."""
     tally = summary.tally
-    if in_source and _may_change_ids(summary):
-        yield from _apart(summary, files, in_source, others=others)
-    elif in_source:
-        yield (
-            f"mend the source at the lines told in {named(files)}, where there is only raw text of "
-            f"{_many(in_source, tally.rejected)}, and no event; then remove {_those(files)}, and {_again(summary)}"
-        )
-    elif "not_an_event" in tally.reasons:
-        yield (
-            f"what was kept as raw text is no event ({_many(tally.reasons['not_an_event'].count, tally.rejected)}): "
-            f"mend it in the sources that {named(files)} names, and import it from there"
-        )
-    elif others:
+    rows = sum(in_source.values())
+    strays = tally.reasons["not_an_event"].count if "not_an_event" in tally.reasons else 0
+    if others and (not rows + strays or rows + strays < tally.rejected):
         mapped = " with the same mapping options" if summary.mapped else ""
         yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}"
+    if rows and rows >= tally.rejected and summary.checkpoint is None and not _may_change_ids(summary):
+        yield (
+            f"mend the source at the lines told in {named(files)}, where only raw text is kept of "
+            f"{_many(rows, tally.rejected)}; then remove {_those(files)}, and {_again(summary)}"
+        )
+    elif rows:
+        yield _apart(summary, files, in_source)
+    if strays:
+        yield (
+            f"what was kept as raw text is no event ({_many(strays, tally.rejected)}): "
+            f"mend it in the sources that {named(files)} names, and import it from there"
+        )
 
 
 def _main_reason(tally: Tally) -> tuple[str, ReasonCount] | None:
@@ -104,16 +106,17 @@ def _may_change_ids(summary: Summary) -> bool:
     return bool(made) and any(code in tally.reasons for code in _OF_TABLES)
 
 
-def _apart(summary: Summary, files: Sequence[str], rows: int, *, others: bool) -> Iterator[str]:
-    """Say how rows are mended without the source being read anew, and what becomes of `others` in their file."""
-    yield (
-        f"mend the rows told in {named(files)}, where there is only raw text of "
-        f"{_many(rows, summary.tally.rejected)}, in a file of their own below the header row, and import that with the "
-        f"same options: the whole source with them could get other types of columns, so other $insert_ids, and arrive "
-        f"a second time"
+def _apart(summary: Summary, files: Sequence[str], in_source: dict[str, int]) -> str:
+    """Say how what has no event in the files is mended without the source being read anew."""
+    rows = sum(in_source.values())
+    has, its, thing = ("has", "its", "line") if rows == 1 else ("have", "their", "lines")
+    below = " below the header row" if in_source.keys() & {*_OF_TABLES, "type_mismatch"} else ""
+    why = "; the whole source could get other $insert_ids, and arrive twice" if _may_change_ids(summary) else ""
+    return (
+        f"{_many(rows, summary.tally.rejected)} ({', '.join(in_source)}) {has} only raw text in {named(files)}, and no "
+        f"event: copy {its} {thing} of the source to a new file{below}, mend it, and import that file with the same "
+        f"options{why}"
     )
-    if others and rows < summary.tally.rejected:
-        yield f"mend the events in {named(files)}, remove the lines of raw text there, then import {_those(files)}"
 
 
 def _again(summary: Summary, option: str = "") -> str:

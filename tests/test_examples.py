@@ -407,7 +407,7 @@ def cron(tmp_path: Path) -> Cron:
     ("code", "exit_code", "hook", "words"),
     [
         (0, 0, None, ""),
-        (1, 0, "notices", "some events were rejected: mend"),
+        (1, 0, "notices", "some events were rejected; what to do about them stands below"),
         (2, 2, "alerts", "refused before anything was sent"),
         (3, 3, "alerts", "stopped with exit code 3"),
         (4, 4, "alerts", "stopped with exit code 4"),

@@ -137,25 +137,44 @@ def test_what_is_no_event_in_the_file_is_mended_in_the_source(
         assert run(capsys, "source", "--format", kind, option, *options.split())[0] == 0
 
 
+MIXED = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(6, "e", 1, "", b"{}")}
+EVENTS_STEP = "mend the events in r, then import that file"
+ROWS_STEP = (
+    "3 of 9 rejects (ragged_row) have only raw text in r, and no event: copy their lines of the source to a new file "
+    "below the header row, mend it, and import that file with the same options"
+)
+
+
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "steps"),
     [
-        ({}, "mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects"),
-        ({}, "run the same command again; events that arrive twice are deduplicated"),
-        ({"checkpoint": "c", "exit_code": 5}, "remove that file, and run the same command again with --restart; "),
+        ({}, [EVENTS_STEP, ROWS_STEP]),
+        ({"mapped": True}, [f"{EVENTS_STEP} with the same mapping options", ROWS_STEP]),
+        ({"checkpoint": "c", "exit_code": 3}, [EVENTS_STEP, ROWS_STEP]),
         (
             {"rejected_files": ("r", "s")},
-            "lines told in r and s, where there is only raw text of 3 of 9 rejects, and no event; then remove those f",
+            ["mend the events in r and s, then import those files", ROWS_STEP.replace("in r,", "in r and s,")],
         ),
+        ({"rejected_files": ("/dev/null",)}, []),
     ],
 )
-def test_a_few_rows_among_other_rejects_are_told(changes: dict[str, object], words: str) -> None:
-    reasons = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(3, "e", 1, "", b"{}")}
-    tally = Tally(read=90, imported=81, rejected=9, reasons=reasons)
+def test_rejects_with_an_event_and_without_are_two_steps(changes: dict[str, object], steps: list[str]) -> None:
+    tally = Tally(read=90, imported=81, rejected=9, reasons=MIXED)
     about = {"rejected_files": ("r",), **changes}
     summary = Summary(**{"exit_code": 1, "seconds": 1.0, "dry_run": False, "destination": "d", "tally": tally, **about})  # type: ignore[arg-type]  # a table of changes
+    told = [step for step in next_steps(summary) if not step.startswith("run the same command again with another")]
 
-    assert words in " ".join(next_steps(summary))
+    assert told == steps
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "words"), [(None, "mend the source at the lines told in r"), ("c", "all 3 reje")]
+)
+def test_a_source_is_left_alone_as_long_as_its_import_is_to_be_continued(checkpoint: str | None, words: str) -> None:
+    tally = Tally(read=90, imported=87, rejected=3, reasons={"ragged_row": MIXED["ragged_row"]})
+    summary = Summary(tally, 5, 1.0, dry_run=False, destination="d", rejected_files=("r",), checkpoint=checkpoint)
+
+    assert next_steps(summary)[-1].startswith(words)
 
 
 def test_an_option_for_most_and_the_source_for_the_rest() -> None:
@@ -167,7 +186,25 @@ def test_an_option_for_most_and_the_source_for_the_rest() -> None:
     first, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
 
     assert first.startswith("6 of 9 rejects have one reason, too_deep: import r with --deep flatten")
-    assert second.startswith("mend the source at the lines told in r, where there is only raw text of 3 of 9 rejects")
+    assert second == ROWS_STEP.replace("ragged_row", "nul_byte")
+
+
+def test_the_example_with_mistakes_is_mended_as_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path(__file__).parents[1] / "examples" / "mistakes.ndjson"
+    monkeypatch.chdir(tmp_path)
+    Path("mistakes.ndjson").write_bytes(source.read_bytes())
+    step = run(capsys, "mistakes.ndjson", "--rejected", "r.ndjson")[1]
+
+    assert step == (
+        "mend the events in r.ndjson, then import that file 1 of 24 rejects (invalid_utf8) has only raw text in "
+        "r.ndjson, and no event: copy its line of the source to a new file, mend it, and import that file with the "
+        "same options"
+    )
+    (line,) = (one["line"] for one in map(json.loads, Path("r.ndjson").read_text().splitlines()) if "raw_base64" in one)
+    Path("new").write_text(Path("mistakes.ndjson").read_bytes().split(b"\n")[line - 1].decode("latin-1"))
+    assert run(capsys, "new")[0] == 0
 
 
 def stored_by(capsys: pytest.CaptureFixture[str], *argv: str, url: str) -> str:
@@ -186,9 +223,9 @@ def test_a_row_that_is_mended_makes_no_other_row_arrive_twice(
     with Sandbox(SandboxConfig()) as server:
         step = stored_by(capsys, "e.csv", url=server.url)
         assert step.startswith(
-            "mend the rows told in e.csv.rejected.ndjson, where there is only raw text of the one rej"
+            "the one reject (ragged_row) has only raw text in e.csv.rejected.ndjson, and no event: copy its line of "
+            "the source to a new file below the header row, mend it, and import that file with the same options; the "
         )
-        assert "in a file of their own below the header row, and import that with the same options" in step
         assert "run the same command again" not in step
         Path("mended.csv").write_text(f'{TABLE.partition(chr(10))[0]}\nBuy,1718000009,u9,"12,50"\n')
         assert stored_by(capsys, "mended.csv", url=server.url) == ""
@@ -205,12 +242,12 @@ def test_a_dry_run_has_sent_nothing_that_may_arrive_twice(
 
 
 def test_events_beside_rows_that_are_mended_apart_are_told() -> None:
-    reasons = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(3, "e", 1, "", b"{}")}
-    tally = Tally(read=90, imported=81, rejected=9, reasons=reasons)
+    tally = Tally(read=90, imported=81, rejected=9, reasons=MIXED)
     tally.mends["insert_id_made"] = 81
-    _, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+    first, second = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
 
-    assert second == "mend the events in r, remove the lines of raw text there, then import that file"
+    assert first == EVENTS_STEP
+    assert second == f"{ROWS_STEP}; the whole source could get other $insert_ids, and arrive twice"
 
 
 @pytest.mark.parametrize("row", ["Buy,1718000000,u", "12", '"Buy"', "B\0,1718000000,u,1"])
