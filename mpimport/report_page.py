@@ -96,7 +96,7 @@ def _sections(report: Report) -> Iterator[Element]:
         yield _section("Why events were rejected", *_rejects(report))
     if report["mends"]:
         rows = [(f"{one['count']:,}", _outside(one["meaning"])) for one in report["mends"]]
-        yield _section("What was changed or noticed", _table(("events", "they"), rows, "nt"))
+        yield _section("What was changed or noticed", _table(("count", "what"), rows, "nt"))
     if report["notes"] or report["messages"]:
         yield _section("Notes, warnings and errors", *_messages(report))
     yield _section("Options", *_options(report))

@@ -58,7 +58,7 @@ def report_of(summary: Summary, asked: Asked, history: History, census: Census) 
         "other_events": census.names.others + census.unread,
         "reject_examples": reject_examples(summary.tally),
         "mends": [
-            {"code": code, "count": count, "meaning": words_of(code)}
+            {"code": code, "count": count, "meaning": words_of(code, count)}
             for code, count in summary.tally.mends.most_common()
         ],
         "messages": [asdict(message) for message in history.messages],

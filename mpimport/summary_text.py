@@ -123,7 +123,7 @@ def _mends(summary: Summary) -> Iterator[str]:
     if mends:
         yield "what was changed or noticed on the way:"
     for mend, count in mends:
-        yield f"  {count:>9,} {clean(words_of(mend))}"
+        yield f"  {count:>9,} {clean(words_of(mend, count))}"
 
 
 def next_steps(summary: Summary) -> tuple[str, ...]:

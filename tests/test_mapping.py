@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mpimport.mapping import ALIASES, PLAIN, SPECIAL, Mapper, MapRules, lift
 from mpimport.mends import MENDS, words_of
+from mpimport.normalise import normalise
 from mpimport.records import Reason
 
 FLAT = {"event": "Paid", "time": 1, "distinct_id": "u", "$insert_id": "i", "amount": 5}
@@ -88,7 +89,7 @@ def test_an_alias_fills_what_is_missing_and_is_told(target: str, name: str) -> N
 
     assert (event if target == "event" else event["properties"])[target] == "found"
     assert name not in event["properties"]
-    assert [words_of(mend) for mend in mends] == [f"had their {target} taken from {name!r}"]
+    assert [words_of(mend, 1) for mend in mends] == [f"event had the {target} taken from {name!r}"]
 
 
 @pytest.mark.parametrize("target", list(ALIASES))
@@ -141,8 +142,30 @@ def test_an_unknown_kind_is_refused() -> None:
 
 
 def test_every_mend_has_its_words() -> None:
-    assert all(words and not words.endswith(".") for words in MENDS.values())
-    assert words_of("of_the_future") == "of_the_future"
+    assert all(words and not words.endswith(".") for _, words in MENDS.values())
+    assert words_of("of_the_future", 2) == "of_the_future"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([{"a": "x" * 300, "b": "y" * 300, "$insert_id": "i"}] * 2, "4 texts cut to 255 characters"),
+        ([{"a": "x" * 300, "$insert_id": "i"}], "1 text cut to 255 characters"),
+        ([{"n" * 300: 1, "m" * 300: 1, "$insert_id": "i"}], "2 property names cut to"),
+        ([{"distinct_id": 7, "$insert_id": 8}], "2 numbers as distinct_id or $insert_id sent as text"),
+        ([{"distinct_id": "None", "$insert_id": "NULL"}], "2 ids such as None"),
+        ([{}], "1 event got an $insert_id made"),
+    ],
+)
+def test_what_may_be_there_several_times_in_one_event_is_not_told_as_events(
+    rows: list[dict[str, Any]], words: str
+) -> None:
+    mends: Counter[str] = Counter()
+    for row in rows:
+        normalise({"event": "e", "properties": {"time": 1718000000, "distinct_id": "u", **row}}, mends)
+    ((code, count),) = mends.items()
+
+    assert f"{count} {words_of(code, count)}".startswith(words)
 
 
 NAMES = st.sampled_from(["a", "b", "a.b", "user_id", "ts", "time", "event", "distinct_id", "$insert_id", "properties"])
