@@ -63,9 +63,11 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
 
     sources = tuple(_or_standard_input(sources))  # what is wrong beside that is of no interest yet
     interrupt, given = Interrupt(), found.values
-    with noting(problems):
-        check_settings(settings := settings_of(found, problems))
+    settings, later = settings_of(found, problems), list[str]()
+    with noting(later):  # told last: whoever has named no file of theirs is not helped by what else is missing
+        check_settings(settings)
     inputs, notes = _inputs(sources, settings, interrupt, problems, found.files, prints_json=given["as_json"])
+    problems += later
     if problems:
         raise UsageProblem(*map(found.place, problems))
     lines_as_json = given["log_format"] == "json"

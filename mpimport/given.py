@@ -40,6 +40,7 @@ class Given:
 
     `shown` is by option, as files have it; `files` are read, and there. `ignored` are variables whose secret is
     not asked for, `doubted` options of a secret's file whose path may be the secret itself.
+    `unread`: a configuration file could not be used.
     """
 
     values: Mapping[str, Any]
@@ -51,6 +52,7 @@ class Given:
     files: frozenset[str]
     ignored: frozenset[str]
     doubted: frozenset[str]
+    unread: bool
 
     def told(self) -> Iterator[str]:
         """Tell each value that is no default, and from where it is; tokens are masked."""
@@ -101,7 +103,9 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
     notes: list[str] = []
     check_variables(os.environ, options, problems, notes)
     named, profile = (context.params[name] for name in ("config", "profile"))
-    below = read_config(named, profile, _keys(options), problems, notes)
+    unread: list[str] = []
+    below = read_config(named, profile, _keys(options), unread, notes)
+    problems += unread
     lower = _with_mapping(below, [*variables, arguments], problems)
     settled = give_way(lower, variables, arguments, _secrets())
 
@@ -127,6 +131,7 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
         files,
         settled.ignored,
         _find_doubted(settled.layers),
+        bool(unread),
     )
 
 

@@ -37,7 +37,8 @@ class Secret:
 class Credentials:
     """Everything the user gave to prove who sends; `kind` tells which of it is used.
 
-    `unusable`: something was given as a secret that is none, which has been told.
+    `unusable`: something was given as a secret that is none, which has been told. `unread`: what a configuration file
+    gives is not known, for it could not be used, which has been told, too.
     """
 
     project_id: str | None = None
@@ -47,6 +48,7 @@ class Credentials:
     token: Secret | None = None
     secret_file: str | None = None
     unusable: bool = False
+    unread: bool = False
 
     @property
     def kind(self) -> str | None:

@@ -24,7 +24,7 @@ MAX_RATE = 1e15  # ours: what is more is a slip of the finger
 def check(settings: Settings, endpoint: Endpoint) -> None:
     """Check everything across the settings, given the endpoint's row. Raises UsageProblem with all problems."""
     credential_problems = _token_problems if endpoint.token_in_events else _credential_problems
-    needs_none = settings.run.dry_run or settings.run.sandbox
+    needs_none = settings.run.dry_run or settings.run.sandbox or settings.credentials.unread
     problems = [
         *_batch_problems(settings.batch, endpoint),
         *_send_problems(settings.send),

@@ -5,6 +5,7 @@ Must not know click, or from where a value came.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mpimport.credentials import gather
@@ -54,7 +55,7 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             metrics=given["metrics"],
             options=found.as_text() if given["report"] else {},
         ),
-        credentials=gather(given, problems, ignored=found.ignored, doubted=found.doubted),
+        credentials=replace(gather(given, problems, ignored=found.ignored, doubted=found.doubted), unread=found.unread),
     )
 
 

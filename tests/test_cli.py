@@ -159,6 +159,17 @@ def test_all_problems_come_at_once(events: Path, capsys: pytest.CaptureFixture[s
         assert words in told
 
 
+@pytest.mark.parametrize("source", ["https://example.com/a.json", "gone.ndjson"])
+def test_a_source_that_cannot_be_read_is_told_before_what_is_missing(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    assert run(source) == 2
+    first, second, _ = capsys.readouterr().err.splitlines()
+
+    assert f"mpimport: {source}: " in first
+    assert "no credentials" in second
+
+
 def test_without_a_source_on_a_terminal_an_example_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -572,3 +572,26 @@ def test_the_example_of_the_readme_is_one(here: Path) -> None:
     found = values("--profile", "eu")
 
     assert (found["project_id"], found["region"], found["drop"]) == ("67890", "eu", ["debug"])
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "arguments", "words"),
+    [
+        ("username = 'u'\nbad key\n", 0o600, (), "mpimport.toml: is no TOML"),
+        pytest.param("username = 'u'\n", 0o666, (), "mpimport.toml: ", marks=posix),
+        ("username = 'u'\n", 0o600, ("--profile", "prod"), "--profile prod: there is no profile"),
+        ("workers = 'many'\n", 0o600, ("--project-id", "1", "--username", "u"), "mpimport.toml: workers"),
+        ("workers = 'many'\n", 0o600, ("--endpoint", "track"), "mpimport.toml: workers"),
+    ],
+)
+def test_what_an_unread_file_may_hold_is_not_said_to_be_missing(
+    here: Path, capsys: pytest.CaptureFixture[str], text: str, mode: int, arguments: tuple[str, ...], words: str
+) -> None:
+    write(here, text, mode)
+
+    with pytest.raises(SystemExit) as code:
+        cli.main(["e.ndjson", *arguments])
+    assert code.value.code == 2
+    cause, end = capsys.readouterr().err.splitlines()
+    assert words in cause
+    assert end == "Nothing was sent."
