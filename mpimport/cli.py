@@ -83,6 +83,9 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
                 report.say(logging.WARNING, note)
             for line in found.told():
                 report.say(logging.DEBUG, line)
+            if "-" in sources and sys.stdin.isatty():
+                end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
+                report.say(logging.INFO, f"reading from the terminal: type or paste events, end with {end}")
             return import_inputs(settings, inputs, report, interrupt, tell).exit_code
         finally:
             report.close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -231,3 +234,35 @@ def test_a_file_that_takes_an_option_is_told_before_another_is_sent(
     told = capsys.readouterr().err
     assert "--json-path" in told
     assert "empty.csv" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize(
+    ("typed", "code", "notes"),
+    [
+        (b"\x04", 0, ["note: stdin: empty, no event is in there"]),
+        (b"\x03", 130, ["note: stdin: reading stopped before its first record; what follows is saved nowhere"]),
+    ],
+)
+def test_a_terminal_is_said_to_be_read(tmp_path: Path, typed: bytes, code: int, notes: list[str]) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    attach = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from mpimport.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", attach, "-", "--dry-run"],
+        cwd=tmp_path, stdin=theirs, stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        assert process.stderr is not None
+        ready = select.select([process.stderr], [], [], 20)[0]
+        os.write(ours, typed)
+        said = process.stderr.read().decode()
+    os.close(ours)
+
+    assert ready
+    assert process.returncode == code
+    first = said.splitlines()[0]
+    assert first.endswith("reading from the terminal: type or paste events, end with Ctrl-D")
+    assert said.count("reading from") == 1
+    assert [line for line in said.splitlines() if line.startswith("note: stdin")] == notes
