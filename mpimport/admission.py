@@ -130,7 +130,7 @@ class Admission:
                 limit=self._concurrency.limit,
                 under_way=self._concurrency.under_way,
                 requests=self._concurrency.entered,
-                pace=self._budget.pace(now),
+                pace=self._budget.pace(),
             )
 
     def _gate_hold_s(self, now: float) -> float:

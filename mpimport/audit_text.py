@@ -161,7 +161,7 @@ def _alike(report: AuditReport) -> Iterator[str]:
     if alike:
         yield "  names that differ only in case or white space are different ones to Mixpanel:"
     for names in alike[:TOP_DETAILS]:
-        shown = (f"'{_short(name, 24)}' ({count:,})" for name, count in islice(names.items(), 3))
+        shown = (f"'{_fit(clean(name), 24)}' ({count:,})" for name, count in islice(names.items(), 3))
         yield f"      {', '.join(shown)}"
     yield from _more(len(alike))
     if report.alike_properties:
@@ -260,8 +260,8 @@ def _columns(c: str) -> int:
 
 
 def _short(text: str, width: int) -> str:
-    """Clean a name, and cut it to a number of columns."""
-    return _fit(clean(text), width)
+    """Clean a name, and cut it to a number of columns; in quotes where its beginning or end could not be seen."""
+    return _fit(clean(text if text and text == text.strip() else f"'{text}'"), width)
 
 
 def _pad(text: str, width: int) -> str:

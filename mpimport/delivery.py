@@ -181,7 +181,7 @@ class _Delivery:
         """Wait before the next attempt; False when there is to be none."""
         route, patience, now = self.route, self.patience, self.route.clock.now()
         patience.failed(now)
-        self.trouble = retry.reason
+        self.trouble = retry.reason.rstrip(".")
         delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
         if delay_s > patience.left_s(now):
             self._give_up("is over before the next attempt")

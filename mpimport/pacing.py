@@ -109,10 +109,9 @@ class Budget:
         self._forget(now)
         return self._part()
 
-    def pace(self, now: float) -> Pace:
-        """Give how fast it lets requests go on in the long run, with the part of the limit that is ours."""
-        part = max(self.share.at(now), LEAST) / self.window_s
-        return Pace(self._limits[0] * part, self._limits[1] * part, self.window_s)
+    def pace(self) -> Pace:
+        """Give how fast it lets requests go on in the long run, if all of the limit is ours."""
+        return Pace(self._limits[0] / self.window_s, self._limits[1] / self.window_s, self.window_s)
 
     def _part(self) -> float:
         return max(used / limit for used, limit in zip(self._used, self._limits, strict=True))

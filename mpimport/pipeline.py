@@ -23,7 +23,7 @@ from mpimport.errors import (
 )
 from mpimport.interrupt import POLL_S, Stopped
 from mpimport.plan import Input, Plan
-from mpimport.progress import Progress
+from mpimport.progress import Lately, Progress, outcome_line
 from mpimport.records import Batch, Flow, Outcome, Waiting
 from mpimport.summary_text import many, named
 from mpimport.trouble import Trouble
@@ -52,7 +52,7 @@ class _Run:
         self.consumed = 0
         self.current: Input | None = None
         self.empty: list[str] = []
-        self.trouble = Trouble()
+        self.trouble, self.lately = Trouble(), Lately()
         self.cut_short = False  # of what cannot be read again, a part was not read
 
     def run(self) -> Summary:
@@ -183,11 +183,9 @@ class _Run:
     def _settle(self, outcome: Outcome) -> None:
         batch = outcome.batch
         _, imported_before = self.under_way.pop(batch.seq, (None, 0))
-        self.plan.report.say(
-            logging.DEBUG,
-            f"batch {batch.seq}: {batch.count} events, {outcome.imported} imported, {len(outcome.refusals)} refused, "
-            f"{len(outcome.undelivered)} undelivered, {outcome.requests} requests",
-        )
+        if batch.count:  # else it only carries what was rejected on the way
+            self.plan.report.say(logging.DEBUG, outcome_line(outcome))
+        self.trouble.settled(outcome, self.plan.clock())
         self._settled(self.plan.settler.settle(outcome))
         if outcome.max_bytes is not None and outcome.max_bytes < self.intake.draft.max_bytes:
             self.intake.draft.max_bytes = outcome.max_bytes
@@ -249,7 +247,7 @@ class _Run:
     def _progress(self) -> Progress:
         sizes = [source.size for source in self.plan.inputs]
         now = self.plan.clock()
-        return Progress(
+        progress = Progress(
             bytes_read=self.consumed + (self.current.consumed if self.current else 0),
             total_bytes=None if None in sizes else sum(size or 0 for size in sizes),
             read=self.intake.read,
@@ -261,11 +259,13 @@ class _Run:
             source=self.current.name if self.current else "",
             bytes_skipped=sum(source.skipped for source in self.plan.inputs),
             waiting=self.trouble.waiting(now),
+            stuck=self.trouble.stuck(now),
             flow=self.plan.senders.flow() if self.plan.senders else Flow(),
             checks_only=self.plan.senders is None,
             stopping=self.stopping,
             throttled=self.trouble.throttled,
         )
+        return self.lately.look(progress)
 
     def _summary(self) -> Summary:
         tally, plan = self.tally, self.plan

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from mpimport.records import Flow
+from mpimport.records import Flow, Outcome
 from mpimport.summary_text import duration, many, megabytes
+
+LATELY_S = 10.0  # ours: what goes by in one batch and the next evens out, and what is over is soon forgotten
+APART_S = 1.0  # ours: marks that are closer say nothing more
+
+
+class Mark(NamedTuple):
+    """How far a run was at a moment."""
+
+    seconds: float
+    settled: int
+    bytes_done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +28,8 @@ class Progress:
     `imported` events took `nbytes` of uncompressed JSON; in a dry run, `checks_only`, they are the valid ones.
     `bytes_skipped` of the bytes were read by an earlier run. `waiting`: the last trouble, while it lasts.
     `retries`: requests that failed and are sent again; `throttled`: those of them that were answered with 429.
-    `stopping`: nothing more is begun.
+    `stopping`: nothing more is begun. `stuck`: of what was sent nothing comes through. `since`: how far it was a little
+    earlier, which tells the rate of late; None: take the beginning.
     """
 
     bytes_read: int
@@ -34,6 +47,8 @@ class Progress:
     checks_only: bool = False
     stopping: bool = False
     throttled: int = 0
+    stuck: bool = False
+    since: Mark | None = None
 
     @property
     def phase(self) -> str:
@@ -53,9 +68,34 @@ class Progress:
         return "valid" if self.checks_only else "imported"
 
     @property
+    def mark(self) -> Mark:
+        """Give how far it is."""
+        return Mark(self.seconds, self.imported + self.rejected, self.bytes_done)
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing can arrive for a time that nobody knows."""
+        return self.stuck or self.flow.held_by in ("gate", "probe")
+
+    @property
     def rate(self) -> float:
-        """Events settled a second, on average: imported or rejected."""
-        return (self.imported + self.rejected) / self.seconds if self.seconds > 0 else 0.0
+        """Events settled a second of late: imported or rejected; no more than the time that is left takes them for."""
+        settled, _, seconds = self._lately
+        if self.rests or seconds <= 0:
+            return 0.0
+        share, left_s = self.share, self.seconds_left
+        measured = settled / seconds
+        if not left_s or not share or not self.mark.settled:
+            return measured
+        skipped = self.bytes_skipped / (self.total_bytes or 1)
+        rest = self.mark.settled * (1 - share) / (share - skipped)
+        return min(measured, rest / left_s) if rest else measured
+
+    @property
+    def _lately(self) -> tuple[int, float, float]:
+        """Give what was settled since the mark: events, bytes of the input, in so many seconds."""
+        now, then = self.mark, self.since or Mark(0.0, 0, self.bytes_skipped)
+        return now.settled - then.settled, now.bytes_done - then.bytes_done, now.seconds - then.seconds
 
     @property
     def bytes_done(self) -> float:
@@ -72,30 +112,32 @@ class Progress:
 
     @property
     def held(self) -> str:
-        """Say what sending waits for, if it does, and that the rate limit is shared, if it is."""
+        """Say what sending waits for, if it does, and that less is sent after a 429, if it is."""
         for_s = f" for {duration(self.flow.hold_s)}" if self.flow.hold_s and self.flow.hold_s >= 0.05 else ""
         words = {
             "rate limit": f"waiting for the rate limit{for_s}",
             "gate": f"waiting{for_s}: the server asked to hold back",
             "probe": "trying with one request whether the server takes more",
         }
-        part = f"{self.flow.share:.0%}" if self.flow.share >= 0.01 else "less than 1%"
-        shared = f"by its 429s {part} of the rate limit is ours" if self.flow.share < 1 else ""
-        return "; ".join(filter(None, (words.get(self.flow.held_by, self.waiting), shared)))
+        slowed = "less is sent for now, since the server answered 429" if self.flow.share < 1 else ""
+        return "; ".join(filter(None, (words.get(self.flow.held_by, self.waiting), slowed)))
 
     @property
     def seconds_left(self) -> float | None:
-        """The time that the rest should take at the speed so far, or as the rate limit lets it go on if that is more.
+        """The time that the rest should take at the speed of late, or as the rate limit lets it go on if that is more.
 
-        A window's worth of events goes out at once in the beginning: the speed so far alone would promise too much.
+        A window's worth of events goes out at once in the beginning: the speed alone would promise too much.
         """
         share, skipped = self.share, self.bytes_skipped / self.total_bytes if self.total_bytes else 0.0
-        if not share or share <= skipped:
+        _, done, seconds = self._lately
+        paced = self.flow.held_by == "rate limit"
+        if not share or share <= skipped or self.rests or not (done > 0 or paced):
             return None
         whole = (1 - skipped) / (share - skipped)  # of what this run has to do, in parts of what it has done
         least_s = self.flow.pace.least_s(self.imported * whole, self.nbytes * whole)
-        held_s = self.flow.hold_s or 0.0 if self.flow.held_by == "rate limit" else 0.0
-        return max(self.seconds * (whole - 1), held_s, least_s - self.seconds if share < 1 else 0.0)
+        held_s = self.flow.hold_s or 0.0 if paced else 0.0
+        rest_s = seconds * ((self.total_bytes or 0) - self.bytes_done) / done if done > 0 else 0.0
+        return max(rest_s, held_s, least_s - self.seconds if share < 1 else 0.0)
 
     def as_json(self) -> dict[str, Any]:
         """The fields of a progress line in JSON; its keys are promised in the guide."""
@@ -120,6 +162,36 @@ class Progress:
         }
 
 
+class Lately:
+    """Remembers how far a run was, as often as somebody looks, so that its rate is that of late."""
+
+    def __init__(self) -> None:
+        """Begin with a run that begins."""
+        self._marks: deque[Mark] = deque()
+
+    def look(self, now: Progress) -> Progress:
+        """Give it with the mark that its rate is counted from: where nothing could arrive, none before that."""
+        mark = now.mark
+        if now.rests:
+            self._marks = deque([mark])
+        marks = self._marks or deque([Mark(0.0, 0, now.bytes_skipped)])
+        if mark.settled > marks[-1].settled and mark.seconds >= marks[-1].seconds + APART_S:
+            marks.append(mark)
+        while len(marks) > 1 and marks[1].seconds <= marks[-1].seconds - LATELY_S:
+            marks.popleft()
+        self._marks = marks
+        return replace(now, since=marks[0])
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Write what became of a batch, for a log."""
+    batch = outcome.batch
+    return (
+        f"batch {batch.seq}: {many(batch.count, 'event')}, {outcome.imported} imported, "
+        f"{len(outcome.refusals)} refused, {len(outcome.undelivered)} undelivered, {many(outcome.requests, 'request')}"
+    )
+
+
 def roughly(seconds: float) -> str:
     """Write an estimated duration for people: no more exact than it is."""
     return f"{seconds:.0f} s" if seconds < 59.5 else duration(seconds)
@@ -129,10 +201,8 @@ def progress_line(now: Progress) -> str:
     """Write how far it is as one line."""
     phase = f"{now.phase}: " if now.phase not in ("importing", "checking") else ""
     share = f"{now.share:.0%} of {megabytes(now.total_bytes or 0)}, " if now.share is not None else ""
-    left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
-    held = f", {now.held}" if now.held else ""
-    sending = "" if now.checks_only else f"{many(now.retries, 'failed request')}, {now.flow.under_way} in flight, "
-    return (
-        f"{phase}{share}{now.read:,} read, {now.imported:,} {now.outcome}, {now.rejected:,} rejected, "
-        f"{sending}{now.rate:,.0f} events/s{left}{held}"
-    )
+    sending = "" if now.checks_only else f", {many(now.retries, 'failed request')}, {now.flow.under_way} in flight"
+    rate = f"{now.rate:,.0f} events/s" if now.rate else ""
+    left = f"{roughly(now.seconds_left)} left" if now.seconds_left is not None and now.seconds > 1 else ""
+    done = f"{now.read:,} read, {now.imported:,} {now.outcome}, {now.rejected:,} rejected{sending}"
+    return f"{phase}{share}{', '.join(filter(None, (done, rate, left, now.held)))}"

@@ -256,7 +256,8 @@ class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
-    `requests`: all that were sent so far. `pace`: how fast the rate limit lets them go on in the long run.
+    `requests`: all that were sent so far. `pace`: how fast the rate limit lets them go on in the long run,
+    if all of it is ours.
     """
 
     held_by: HeldBy = ""

@@ -196,7 +196,7 @@ def draw(now: Progress, width: int = 80) -> Group:
     if not now.checks_only:
         counts.append(f"  {many(now.retries, 'failed request')}", style="yellow" if now.retries else "")
         counts.append(f"  {now.flow.under_way} in flight")
-    counts.append(f"  {now.rate:,.0f} events/s")
+    counts.append(f"  {now.rate:,.0f} events/s" if now.rate else "")
     rows: list[Table | Text] = [top, counts]
     doing = "" if now.phase in ("importing", "checking") or not now.source else now.phase
     if doing or now.held:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from math import inf
 
-from mpimport.records import Waiting
+from mpimport.records import Outcome, Waiting
 from mpimport.report import Report
 
 QUIET_S = 10.0  # ours: the same trouble is told once in so many seconds
+STUCK_S = 2.0  # ours: a request that failed among others that did not stops nothing
 
 
 @dataclass(slots=True)
@@ -21,11 +23,14 @@ class Trouble:
     failed: int = 0
     throttled: int = 0  # those of them that were answered with 429
     _waiting: tuple[str, float] = ("", 0.0)
+    _failed_at: float = -inf
+    _settled_at: float = -inf
     _told: dict[str, float] = field(default_factory=dict)
 
     def note(self, waiting: Waiting, now: float, report: Report) -> None:
         """Take down that a request failed, and tell of it unless that was told just now."""
         self.failed += 1
+        self._failed_at = now
         self.throttled += waiting.answer == "throttled"
         reason = waiting.reason.rstrip(".")
         self._waiting = (f"waiting: {reason}", now + waiting.delay_s)
@@ -46,9 +51,19 @@ class Trouble:
         self._told[words] = now
         return True
 
+    def settled(self, outcome: Outcome, now: float) -> None:
+        """Take down that the server has dealt with events, if it has."""
+        if outcome.imported or outcome.refusals:
+            self._settled_at = now
+
+    def stuck(self, now: float) -> bool:
+        """Whether nothing has come through for a while, and what was tried last has failed."""
+        return self._failed_at > self._settled_at and now - self._settled_at >= STUCK_S
+
     def over(self) -> None:
         """Take down that nothing is waited for any more."""
         self._waiting = ("", 0.0)
+        self._failed_at = -inf
 
     def waiting(self, now: float) -> str:
         """Say what is waited for, if anything is."""

@@ -164,3 +164,14 @@ def test_properties_are_told_by_share_and_type() -> None:
     assert "properties: 2 names" in told
     assert re.search(r"^  100\.0% plan +string 9, null 1$", told, re.MULTILINE)
     assert re.search(r"^   40\.0% gr\\xf6\\xdfe +number$", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("   ", "'   '"), ("", "''"), (" Buy", "' Buy'"), ("Buy now", "Buy now")])
+def test_a_name_that_cannot_be_seen_is_quoted(name: str, shown: str) -> None:
+    report = replace(
+        NOTHING, events=3, event_names={name: 3}, distinct_event_names=1, properties=(use(name, {"null": 3}),)
+    )
+    lines = text(report).splitlines()
+
+    assert f"  {3:>13,} 100.0% {shown}" in lines
+    assert any(line.split("% ")[-1].startswith(f"{shown:<28} null") for line in lines)

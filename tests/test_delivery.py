@@ -235,6 +235,11 @@ def test_with_no_patience_the_first_failure_is_the_last() -> None:
     assert (outcome.gave_up or "").startswith("kept failing: the server answers 500; --give-up-after 0")
 
 
+def test_a_full_stop_of_the_servers_does_not_meet_our_semicolon() -> None:
+    outcome, *_ = run([reply(429, {"error": "Too many. Retry with backoff."})] * 9, give_up_after_s=0.0)
+    assert "backoff; --give-up-after 0 is over" in (outcome.gave_up or "")
+
+
 def test_failing_time_is_summed_up_over_the_parts() -> None:
     """Otherwise a batch in 2000 parts could keep failing for 2000 times the time that the user allowed."""
     script: list[Step] = [reply(413)]

@@ -249,3 +249,12 @@ def test_a_cause_that_the_summary_does_not_name_is_told_beside_it() -> None:
         "warning: a batch kept failing",
         "warning: r: no space",
     ]
+
+
+def test_a_batch_that_holds_nothing_to_send_is_not_told(folder: Path) -> None:
+    write_ndjson(folder / "one.ndjson", [good_event(1)])
+    write_ndjson(folder / "none.ndjson", [good_event(1, time=5)])
+    one, none = (ran(folder, {}, [name, "--sandbox", "-v"]).err for name in ("one.ndjson", "none.ndjson"))
+
+    assert "batch 0: 1 event, 1 imported, 0 refused, 0 undelivered, 1 request\n" in one
+    assert "batch 0" not in none

@@ -22,8 +22,8 @@ from rich.console import Console
 from mpimport.account import ReasonCount, Summary, Tally
 from mpimport.limits import show
 from mpimport.printable import clean
-from mpimport.progress import Progress, progress_line
-from mpimport.records import Flow, Pace
+from mpimport.progress import Lately, Progress, progress_line
+from mpimport.records import Batch, Flow, Outcome, Pace, Waiting
 from mpimport.replies import clean_words
 from mpimport.report import (
     DRAW_AFTER_S,
@@ -36,6 +36,7 @@ from mpimport.report import (
     route_logging,
 )
 from mpimport.summary_text import TOP_REASONS, duration, megabytes, next_steps, summary_lines
+from mpimport.trouble import Trouble
 
 UP = b"\x1b[1A"  # ECMA-48, CUU
 DRAWS_WHEN_TOLD = """
@@ -74,6 +75,59 @@ class Time:
 
 def test_progress_knows_its_share_rate_and_time_left() -> None:
     assert (HALF.share, HALF.rate, HALF.seconds_left) == (0.5, 10_000, 10.0)
+
+
+def test_the_rate_and_the_time_left_are_those_of_late_and_fit_each_other() -> None:
+    lately = Lately()
+    for second in range(1, 21):  # 1,000 events a second, of 1,000 bytes each
+        lately.look(Progress(1000_000 * second, 100_000_000, 1000 * second, 1000 * second, 0, 0, float(second)))
+    for second in range(21, 41):  # then 100
+        events = 20_000 + 100 * (second - 20)
+        now = lately.look(Progress(1000 * events, 100_000_000, events, events, 0, 0, float(second)))
+
+    assert now.rate == pytest.approx(100)
+    assert now.seconds_left == pytest.approx((100_000 - 22_000) / 100)
+
+
+def test_the_rate_is_no_more_than_the_rate_limit_leaves_for_the_rest() -> None:
+    paced = replace(HALF, flow=Flow(pace=Pace(1500, 33e6, 60.0)))
+
+    assert paced.seconds_left is not None
+    assert paced.rate * paced.seconds_left == pytest.approx(100_000)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"stuck": True, "waiting": "waiting: refused"}, {"flow": Flow("gate", 20.0)}, {"flow": Flow("probe")}]
+)
+def test_where_nothing_can_arrive_there_is_no_rate_and_no_time_left(changes: dict[str, Any]) -> None:
+    held, lately = replace(HALF, **changes), Lately()
+
+    assert (held.rate, held.seconds_left) == (0.0, None)
+    for shown in (progress_line(held), drawn(held)):
+        assert "events/s" not in shown
+        assert "left" not in shown
+    lately.look(held)
+    after = lately.look(replace(HALF, seconds=60.0, read=105_000, imported=104_995, bytes_read=52_500_000))
+    assert after.rate == pytest.approx(100), "what was waited is not counted, nor what went before"
+    assert after.seconds_left == pytest.approx(950)
+
+
+def test_a_run_is_stuck_when_what_was_tried_last_failed_and_nothing_arrives() -> None:
+    trouble, report = Trouble(), Lines(io.StringIO(), period_s=None)
+    arrived = Outcome(Batch(0, b"", 1, ()), 1)
+    assert not trouble.stuck(0.0)
+    trouble.settled(arrived, 1.0)
+    trouble.note(Waiting(1, 1, "refused", 30.0, "lost"), 2.0, report)
+    assert [trouble.stuck(now) for now in (2.0, 2.9, 3.0, 31.0)] == [False, False, True, True]
+    trouble.settled(arrived, 32.0)
+    assert not trouble.stuck(60.0)
+
+
+def drawn(now: Progress) -> str:
+    """Give the display as text."""
+    console = Console(file=io.StringIO(), width=100)
+    console.print(draw(now))
+    return str(getattr(console.file, "getvalue")())  # noqa: B009  mypy knows a file only
 
 
 def test_what_an_earlier_run_has_read_says_nothing_about_the_speed_of_this_one() -> None:
@@ -429,10 +483,10 @@ def test_durations_for_people(seconds: float, shown: str) -> None:
         (Flow("gate", 65.0), "waiting for 1:05 min: the server asked to hold back"),
         (Flow("probe"), "trying with one request whether the server takes more"),
         (Flow("concurrency"), "busy"),
-        (Flow(share=0.62), "busy; by its 429s 62% of the rate limit is ours"),
+        (Flow(share=0.62), "busy; less is sent for now, since the server answered 429"),
         (
             Flow("rate limit", 3.0, 0.4),
-            "waiting for the rate limit for 3.0 s; by its 429s 40% of the rate limit is ours",
+            "waiting for the rate limit for 3.0 s; less is sent for now, since the server answered 429",
         ),
     ],
 )
