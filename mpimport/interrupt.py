@@ -18,6 +18,7 @@ from mpimport.standard_streams import give_up_stuck
 _HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP is not None else []))
 MAX_REST_BYTES = 1_048_576  # no event is longer (API documentation)
+WAKE_BYTES = 512  # as many signals are taken for one
 POLL_S = 0.2  # how often a wait for input or for the server looks around
 
 
@@ -105,6 +106,10 @@ class Interrupt:
                     ready, _, _ = select.select([descriptor, self._wake], [], [], POLL_S)
                     if descriptor in ready:
                         break
+                    if self._wake in ready:
+                        os.read(
+                            self._wake, WAKE_BYTES
+                        )  # another signal, such as the one after Ctrl-Z, asks for nothing
                     self.on_wait()
             return b"" if self._over() else read(n)
 

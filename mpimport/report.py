@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mpimport.printable import clean
 from mpimport.progress import Progress, progress_line, roughly
-from mpimport.standard_streams import columns_of, wraps_anew
+from mpimport.standard_streams import columns_of, on_return, wraps_anew
 from mpimport.summary_text import TOP_REASONS, many, megabytes
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Screen:
         if self._clock() < self._next:
             return
         self._next = self._clock() + DRAW_PERIOD_S
+        if self._picture is None:
+            on_return(self._drawn.clear)
         self._picture = draw(progress(), self._terminal().width)
         self._show()
 
@@ -126,7 +128,7 @@ class Screen:
             if self._picture is not None:
                 terminal.print(self._picture)
                 lines = terminal.render_lines(self._picture, pad=False)
-                self._drawn = [sum(segment.cell_length for segment in row) for row in lines]
+                self._drawn[:] = [sum(segment.cell_length for segment in row) for row in lines]
 
     def _take_away(self, terminal: Console) -> None:
         from rich.control import Control  # noqa: PLC0415  only on a terminal
@@ -138,7 +140,7 @@ class Screen:
         # To the end of the line: where a whole line is erased, VTE keeps blanks in it, and wraps these, too.
         up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 0))
         terminal.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 0), *up * sum(rows)))
-        self._drawn = []
+        self._drawn.clear()
 
     def _terminal(self) -> Console:
         from rich.console import Console  # noqa: PLC0415  as above

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import BinaryIO, TextIO
 
@@ -62,6 +64,13 @@ def draws_blocks(out: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def on_return(forget: Callable[[], None]) -> None:
+    """Call this when the process goes on after Ctrl-Z: a shell has written below what was drawn on the terminal."""
+    goes_on = getattr(signal, "SIGCONT", None)  # Windows has none
+    if goes_on is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(goes_on, lambda *_: forget())
 
 
 def columns_of(terminal: TextIO) -> int:

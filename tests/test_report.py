@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 from array import array
@@ -259,6 +260,30 @@ def test_a_display_that_is_narrowed_takes_away_its_own_rows_and_no_others(
 
     own = ups[1]  # from the last of its rows to the first
     assert ups[2] - own == (2 if wraps else 0)  # both of its rows were wider than 60 columns
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_after_ctrl_z_and_fg_the_display_begins_below_what_the_shell_has_written() -> None:
+    shown, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", DRAWS_WHEN_TOLD], stdin=PIPE, stdout=PIPE, stderr=terminal, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        ups = []
+        for goes_on in (False, False, True, False):
+            if goes_on:
+                child.send_signal(signal.SIGCONT)
+            child.stdin.write("draw\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "drawn\n"
+            ups.append(os.read(shown, 1 << 16).count(UP))
+    os.close(terminal)
+    os.close(shown)
+
+    first, second, after, later = ups
+    assert second == later > 0
+    assert first == after == 0
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])

@@ -9,6 +9,9 @@ import lzma
 import os
 import random
 import re
+import select
+import signal
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -338,6 +341,32 @@ def test_a_bomb_is_read_in_bounded_memory() -> None:
     tracemalloc.stop()
     assert total == 100_000_000
     assert peak < 8_000_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_a_signal_that_asks_for_nothing_wakes_who_waits_once() -> None:
+    interrupt, woken = Interrupt(), list[bool]()
+    read_end, write_end = os.pipe()
+
+    def look() -> None:
+        if not woken:
+            signal.raise_signal(signal.SIGCONT)
+        elif len(woken) == 3:
+            os.write(write_end, b"event")
+        woken.append(bool(select.select([interrupt._wake or 0], [], [], 0)[0]))
+
+    before = signal.signal(signal.SIGCONT, lambda *_: None)
+    interrupt.on_wait = look
+    try:
+        with interrupt.installed():
+            pull = interrupt.patient(read_end, lambda n: os.read(read_end, n))
+            assert pull(10) == b"event"
+    finally:
+        signal.signal(signal.SIGCONT, before)
+        os.close(read_end)
+        os.close(write_end)
+
+    assert woken == [True, False, False, False]
 
 
 def test_who_reads_is_told_of_a_signal_before_the_input_ends_for_it() -> None:
