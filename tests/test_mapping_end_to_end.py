@@ -76,7 +76,7 @@ def test_aliases_are_found_and_told(tmp_path: Path) -> None:
 
     assert ended.code == 0
     for words in (
-        "their event taken from 'event_name'",
+        "the event taken from 'event_name'",
         "time taken from 'timestamp'",
         "distinct_id taken from 'user_id'",
     ):
