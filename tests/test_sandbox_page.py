@@ -139,7 +139,27 @@ def test_what_cannot_be_seen_is_written_out_and_what_is_left_out_is_counted(sand
 
     assert cells(browser, "names")[:2] == [['"  "', "6"], ["\\u202eturned", "5"]]
     left = 41 - sum(int(count) for _, count in cells(browser, "names"))
-    assert browser.run("document.querySelector('#others').textContent") == f"and {left} more, of other names"
+    assert browser.run("document.querySelector('#others').textContent") == f"and {left} events of other names. "
+
+
+@in_a_browser
+def test_the_most_frequent_names_are_shown_however_many_there_are(
+    sandbox: Sandbox, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpimport.sandbox.store._MAX_NAMES", 50)
+    post(sandbox, ndjson([event(f"rare {number}", insert_id=f"a{number}") for number in range(1000)]))
+    often = [(str(at), at) for at in range(10, 40)]  # numbers as names: JavaScript would put these first, by number
+    post(sandbox, ndjson([event(name, insert_id=f"{name}-{at}") for name, count in often for at in range(count)]))
+    post(sandbox, ndjson([event(f"rare again {number}", insert_id=f"b{number}") for number in range(1000)]))
+    browser.open(sandbox.url)
+    browser.wait_for("document.querySelector('#names tbody tr')")
+
+    shown = often[:-21:-1]
+    assert cells(browser, "names") == [[name, str(count)] for name, count in shown]
+    left = sandbox.stats()["stored"] - sum(count for _, count in shown)
+    words = f"and {left:,} events of other names. There are too many names to hold each: these counts are at least"
+    assert browser.run("document.querySelector('#others').textContent").startswith(words)
+    assert browser.problems == []
 
 
 @in_a_browser

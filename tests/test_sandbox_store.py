@@ -92,6 +92,23 @@ def test_a_restart_goes_on_and_stores_nothing_twice(tmp_path: Path) -> None:
     assert rows(file, "SELECT count(*), count(DISTINCT insert_id) FROM events") == [(1300, 1300)]
 
 
+def test_more_names_than_are_held_are_counted_anew_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpimport.sandbox.store._MAX_NAMES", 5)
+    file = tmp_path / "arrived.db"
+    with Sandbox(config(store=file)) as sandbox:
+        for name in ("Paid", *(f"rare {number}" for number in range(20)), "Paid"):
+            post(sandbox, ndjson([event(name, insert_id=f"id-{at}") for at in range(2)]))
+            post(sandbox, ndjson([event("Signed Up", insert_id=name.replace(" ", "-"))]))
+        assert sandbox.stats()["events_by_name"]["Signed Up"] == 21
+        assert sandbox.stats()["events_by_name_are_lower_bounds"]
+    with Sandbox(config(store=file)) as sandbox:
+        names = sandbox.stats()["events_by_name"]
+
+    assert (len(names), names["Signed Up"], names["Paid"]) == (5, 21, 2)
+
+
 def test_odd_text_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "odd ?#%.db"
     odd = [
