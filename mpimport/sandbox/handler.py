@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         endpoint, view = self.server.endpoints.get(path), VIEWS.get(path)
         method = "POST" if endpoint else "GET"
         if endpoint is None and view is None:
-            self._reply(reply.error(404, f"unknown path: {path[:200]}"))
+            self._reply(reply.error(404, f"unknown path: {path[:200]}; GET / lists those that there are"))
         elif self.command != method:
             self._reply(reply.error(405, f"{path} takes {method} only", Allow=method))
         elif endpoint:

@@ -95,8 +95,9 @@ def _refused(store: Store, _: Look) -> Reply:
 
 def _latest(store: Store, _: Look) -> Reply:
     """Give what the page shows under its counters."""
-    content = {"events": store.latest(), "refused": store.refused(), "profiles": store.profiles()}
-    return _json({name: found[:_LATEST] for name, found in content.items()})
+    # As text, too: a browser makes other numbers of large ones.
+    profiles = [{**one, "json": _text(one["$properties"])} for one in store.profiles()[:_LATEST]]
+    return _json({"events": store.latest(), "refused": store.refused()[:_LATEST], "profiles": profiles})
 
 
 def _events(store: Store, look: Look) -> Reply | Stream:
@@ -119,6 +120,10 @@ VIEWS: dict[str, View] = {
     "/refused": _refused,
     "/latest": _latest,
 }
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def _json(content: Any) -> Reply:
