@@ -165,7 +165,7 @@ def _serve(config: SandboxConfig, port: int, files: Mapping[str, Path | None]) -
         raise _FileProblem(str(problem)) from problem
     except OSError as error:
         raise _CannotListen(f"cannot listen on 127.0.0.1:{port}: {error.strerror}; try --port 0") from error
-    click.echo(_summary(sandbox.stats()), err=True)
+    click.echo(_summary(sandbox.stats()) + _find_log(config.store), err=True)
 
 
 def _read_secret(path: Path) -> str:
@@ -224,3 +224,11 @@ def _summary(stats: Mapping[str, Any]) -> str:
         f"mpimport-sandbox: stopped after {stats['requests']} requests: {stats['stored']} events stored,"
         f" {stats['duplicates']} duplicates, {stats['refused']} refused"
     )
+
+
+def _find_log(store: Path | None) -> str:
+    """Say where the latest is as long as another program has the file open, which keeps its log beside it."""
+    log = Path(f"{store.resolve()}-wal") if store else None
+    if not log or not log.exists():
+        return ""
+    return f"; another program has {store} open: copy or move it with {log.name} until that has ended"
