@@ -274,6 +274,18 @@ def test_many_at_once_are_all_written(tmp_path: Path) -> None:
     assert rows(file, "SELECT properties FROM profiles ORDER BY distinct_id") == [('{"n":40}',), *[('{"n":10}',)] * 4]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no colons in names")
+@pytest.mark.parametrize("name", [":memory:", "file:x.db?mode=memory"])
+def test_a_name_that_means_something_to_sqlite_is_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(config(store=Path(name))) as sandbox:
+        post(sandbox, ndjson(numbered(3)))
+
+    assert rows(tmp_path / name, "SELECT count(*) FROM events") == [(3,)]
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     text, other, newer = tmp_path / "notes.txt", tmp_path / "other.db", tmp_path / "newer.db"
     text.write_text("not a database, but long enough to look like none at all" * 20)

@@ -21,7 +21,7 @@ class Claim:
         self._place = path.with_name(f"{path.name}.lock")
         if self._place.exists() and (not self._place.is_file() or self._place.stat().st_size):
             raise FileProblem(f"{path} cannot be used: {self._place} would be its lock, and holds something else")
-        self._lock = FileLock(self._place, timeout=0, mode=0o600)
+        self._lock = FileLock(self._place, timeout=0, mode=0o600, thread_local=False)  # let go by any thread
         try:
             self._lock.acquire()
         except Timeout:

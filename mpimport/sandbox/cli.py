@@ -141,6 +141,11 @@ def main(port: int, *, check_credentials: bool, **options: Any) -> None:
     or with --check-credentials from the environment. A web browser shows what arrived; so do GET /stats, /events,
     /profiles and /refused.
     """
+    for name in _NAMES:
+        if options[name] == "":
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is empty: give it a value, or leave it out to let in any"
+            )
     files = {name: options.pop(f"{name}_file") for name in hint.SECRETS}
     options |= {name: _read_secret(path) for name, path in files.items() if path is not None}
     if check_credentials:
@@ -200,7 +205,7 @@ def _by_options(problems: str) -> str:
     """Word what is wrong with a configuration for those who gave options."""
     for option in main.params:
         problems = re.sub(rf"\b{option.name}\b", option.opts[0], problems) if "_" in str(option.name) else problems
-    return problems
+    return problems.replace("the faults", "--fail")
 
 
 def _add_environment(options: dict[str, Any], environment: Mapping[str, str]) -> None:

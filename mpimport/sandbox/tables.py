@@ -41,7 +41,8 @@ class WrongFile(Exception):
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Open a file, and make its tables where it is empty."""
-    connection = sqlite3.connect(path, timeout=_BEGIN_S, check_same_thread=False)
+    # Absolute: SQLite takes names such as ":memory:" for something else than a file.
+    connection = sqlite3.connect(path.absolute(), timeout=_BEGIN_S, check_same_thread=False)
     try:
         _expect_tables(connection)
         # People may read while it is written, started and stopped; only the change to this mode takes the whole file.
