@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Rules:
     """What a file may hold: its keys, and what gives the words, by key, for values that passed their checks in vain."""
 
     keys: Mapping[str, Key]
-    judge: Callable[[Mapping[str, Any]], Mapping[str, str]]
+    judge: Callable[[Mapping[str, Any]], Mapping[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def _sound(
     checks = {name: key.check for name, key in rules.keys.items()}
     fits = {name: value for name, value in entries.items() if name in checks and not checks[name](value)}
     wrong = rules.judge(toml_options.in_full(fits, checks))
-    found.extend(wrong.values())
+    found.extend(chain(*wrong.values()))
     return _with_places({name: fits[name] for name in fits if name not in wrong}, rules.keys, folder)
 
 

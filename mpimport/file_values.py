@@ -20,7 +20,7 @@ _NOT_ALONE = {"audit", "backoff-max", "ca-bundle"}  # it takes another option, o
 _ONE_OPTION = re.compile(r"--([a-z][a-z-]+)(?! and --)\b")
 
 
-def find_wrong_values(values: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, str]:
+def find_wrong_values(values: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, list[str]]:
     """Give what is wrong, by name, with entries that no run could have, whichever endpoint it uses.
 
     `values` has them by parameter.
@@ -28,21 +28,21 @@ def find_wrong_values(values: Mapping[str, Any], entries: Mapping[str, Any]) -> 
     found = [_problems_by_option({**values, "endpoint": endpoint}, entries) for endpoint in ENDPOINTS]
     names = entries.keys() - _NOT_ALONE
     return {
-        name: words.removeprefix("--")
-        for name, words in found[0].items()
+        name: [words.removeprefix("--") for words in problems]
+        for name, problems in found[0].items()
         if name in names and all(name in others for others in found)
     }
 
 
-def _problems_by_option(values: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, str]:
+def _problems_by_option(values: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, list[str]]:
     problems: list[str] = []
     mapping = {name: value for name, value in entries.items() if name in KEYS}
     settings = plain_settings(values, mapping, problems)
     for check in (check_settings, read_options):
         with noting(problems):
             check(settings)
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for problem in problems:
         if one := _ONE_OPTION.match(problem):
-            found.setdefault(one[1], problem)
+            found.setdefault(one[1], []).append(problem)
     return found

@@ -149,7 +149,9 @@ def _values(
     return values
 
 
-def _judge(context: click.Context, options: Mapping[str, click.Option], entries: Mapping[str, Any]) -> dict[str, str]:
+def _judge(
+    context: click.Context, options: Mapping[str, click.Option], entries: Mapping[str, Any]
+) -> dict[str, list[str]]:
     """Give what is wrong, by name, with values of a configuration file whose kinds are right."""
     values = dict(context.params)
     for name in entries.keys() - KEYS.keys():

@@ -340,6 +340,15 @@ def test_every_value_of_every_profile_is_checked_at_once(here: Path, capsys: pyt
     assert "no credentials" not in told
 
 
+def test_all_that_is_wrong_with_one_key_is_told(here: Path) -> None:
+    write(here, "[profile.x]\nset = { event = 'a', properties = 1 }")
+
+    assert [problem.partition(": ")[2] for problem in gather()[1]] == [
+        "profile x: set event: the event's name is set by --event-name",
+        "profile x: set properties: that is a part of every event, and no property",
+    ]
+
+
 def test_what_one_run_may_have_is_no_error_of_a_profile_that_is_not_chosen(here: Path) -> None:
     write(
         here,
