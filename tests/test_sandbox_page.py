@@ -157,7 +157,7 @@ def test_the_most_frequent_names_are_shown_however_many_there_are(
     shown = often[:-21:-1]
     assert cells(browser, "names") == [[name, str(count)] for name, count in shown]
     left = sandbox.stats()["stored"] - sum(count for _, count in shown)
-    words = f"and {left:,} events of other names. There are too many names to hold each: these counts are at least"
+    words = f"and {left:,} events of other names. There are too many names to count each exactly: these"
     assert browser.run("document.querySelector('#others').textContent").startswith(words)
     assert browser.problems == []
 

@@ -54,7 +54,7 @@ def refuse_hosts(hosts: Sequence[str]) -> Reply | None:
         return None
     return reply.error(
         421,
-        f"what arrived is shown as localhost or by an address in numbers, not as {other[:200]!r}:"
+        f"what arrived is shown under localhost or an IP address, not under {other[:200]!r}:"
         " ask for http://127.0.0.1 with the port, or send Host: localhost",
     )
 
