@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpimport.account import Summary
+from mpimport.api_arguments import find_wrong
 from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
 from mpimport.inputs import MappingsInput, find_clashes
@@ -62,6 +63,8 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     the summary: look at its `exit_code`, which is 0 only when every event was imported. An exception of the
     iterable is raised again, after what it gave before is settled: imported, or saved as undelivered.
     """
+    if wrong := tuple(find_wrong(locals())):
+        raise UsageProblem(*wrong)
     settings = Settings(
         batch=BatchSettings(max_events=batch_size, geolocate=geolocate),
         send=SendSettings(
@@ -102,10 +105,7 @@ def _credentials(
 
 def _check(settings: Settings, rejected: Path) -> None:
     """Find what is wrong with options, and with the files that may be written. Raises UsageProblem."""
-    try:
-        check_settings(settings)
-    except (TypeError, AttributeError) as error:
-        raise UsageProblem(f"an option has a value of the wrong type: {error}") from error
+    check_settings(settings)
     if problems := tuple(find_clashes((), (rejected, undelivered_path(rejected)))):
         raise UsageProblem(*problems)
 

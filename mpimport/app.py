@@ -18,7 +18,7 @@ from mpimport.auth import Auth, project_token
 from mpimport.destination import describe, find_destination, is_loopback
 from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
-from mpimport.errors import CannotWrite, UsageProblem
+from mpimport.errors import CannotWrite, UsageProblem, noting
 from mpimport.formats import ReadOptions, delimiter_of
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
@@ -90,13 +90,21 @@ def read_options(settings: Settings) -> ReadOptions:
     """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
     read, mapping = settings.read, settings.map
     before = {new: old for old, new in mapping.rename}
+    problems: list[str] = []
+    delimiter = encoding = None
+    with noting(problems):
+        delimiter = None if read.delimiter is None else delimiter_of(read.delimiter)
+    with noting(problems):
+        encoding = None if read.encoding is None else codec_of(read.encoding)
+    if problems:
+        raise UsageProblem(*problems)
     return ReadOptions(
         json_path=read.json_path,
         types={before.get(name, name): kind for name, kind in mapping.types},
         ids={*mapping.fields.values(), *mapping.insert_id_from},
         misfit=_MISFIT[read.misfit],
-        delimiter=None if read.delimiter is None else delimiter_of(read.delimiter),
-        encoding=None if read.encoding is None else codec_of(read.encoding),
+        delimiter=delimiter,
+        encoding=encoding,
         on_columns=_column_teller(mapping),
         on_amounts=_amounts_teller(),
     )

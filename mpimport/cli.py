@@ -104,7 +104,7 @@ def _inputs(
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_problems  # noqa: PLC0415
-    from mpimport.left_behind import leave_out  # noqa: PLC0415
+    from mpimport.left_behind import kind_of, leave_out  # noqa: PLC0415
     from mpimport.outputs import find_output_problems  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -114,7 +114,7 @@ def _inputs(
     inputs: list[FileInput] = []
     notes: list[str] = []
     with noting(problems):
-        found, notes = expand(sources, encoding=settings.read.encoding)
+        found, notes = expand(sources, encoding=settings.read.encoding, is_ours=kind_of)
         found = leave_out(found, sources, problems, notes)
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         problems.extend(find_problems(inputs))

@@ -25,6 +25,7 @@ _KINDS_OF_VALUES = {
 }
 """What click says of a value that is of no use, in words for everybody."""
 _COLUMN = 24  # most options fit
+_NARROW, _INDENT = 60, 6  # where so little is left beside them that names of variables do not fit, it stands below
 
 
 class ImportCommand(click.Command):
@@ -83,10 +84,11 @@ class ImportCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each under the heading of its group."""
+        column = _COLUMN if formatter.width > _NARROW else _INDENT
         for title, options in grouped(self, ctx):
             rows = [help_record(option, ctx) for option in options]
             with formatter.section(title):
-                formatter.write_dl([(written.ljust(_COLUMN), meaning) for written, meaning in rows], col_max=_COLUMN)
+                formatter.write_dl([(written.ljust(column), meaning) for written, meaning in rows], col_max=column)
 
 
 class Misuse(click.UsageError):

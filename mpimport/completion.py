@@ -1,4 +1,4 @@
-"""What is completed while somebody types: files, profiles, kinds, zones; and what stands behind `=`.
+"""What is completed while somebody types: files, profiles, delimiters, kinds, zones; and what stands behind `=`.
 
 Loaded by every start, so it loads the rest when something is completed. Must not know what an option does.
 """
@@ -40,6 +40,13 @@ def complete_kind(_context: click.Context, _parameter: click.Parameter, incomple
     return _matching((f"{name}={kind}" for kind in KINDS), incomplete) if equals else []
 
 
+def complete_delimiter(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a character that is hard to type, or means something to a shell."""
+    from mpimport.formats.reading import DELIMITERS  # noqa: PLC0415  needed while somebody types only
+
+    return _matching((name for name in DELIMITERS if name.isalpha()), incomplete)
+
+
 def complete_zone(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a time zone, typed in small letters too."""
     from zoneinfo import available_timezones  # noqa: PLC0415  needed while somebody types only
@@ -77,10 +84,18 @@ def mend_shells() -> None:
             return f"{item.type},{item.value.removeprefix(self.cut)}"
 
     class Zsh(shells.ZshComplete):
+        source_template = shells.ZshComplete.source_template.replace("_path_files", "compset -P '--*='; _path_files")
+
         def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
             return _with_option(super().get_completions(args, incomplete), incomplete)
 
     class Fish(shells.FishComplete):
+        source_template = shells.FishComplete.source_template.replace(
+            "__fish_complete_path $metadata[2];",
+            "set -l option (string match -r -- '^--[^=]*=' (commandline -t));"
+            '__fish_complete_path $metadata[2] | string replace -r -- "^" "$option";',
+        ).replace("string split", "string split -m 1")  # a help may hold commas
+
         def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
             return _with_option(super().get_completions(args, incomplete), incomplete)
 

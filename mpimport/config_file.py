@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ class Key:
 
     check: Check
     path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a file may hold: its keys, and what gives the words, by key, for values that passed their checks in vain."""
+
+    keys: Mapping[str, Key]
+    judge: Callable[[Mapping[str, Any]], Mapping[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def user_file() -> Path:
 
 
 def read_config(
-    named: str | None, profile: str | None, keys: Mapping[str, Key], problems: list[str], notes: list[str]
+    named: str | None, profile: str | None, rules: Rules, problems: list[str], notes: list[str]
 ) -> list[Layer]:
     """Give what the files say, the layer that comes last first; `named` is a file instead of the usual, or `none`.
 
@@ -75,7 +84,7 @@ def read_config(
     before = len(problems)
     for place in places:
         if named is not None or _is_there(place):
-            documents += _read(place, keys, problems, notes, trusted=named is not None)
+            documents += _read(place, rules, problems, notes, trusted=named is not None)
     if profile is not None and len(problems) == before and not any(profile in it.profiles for it in documents):
         problems.append(f"--profile {profile}: {_unknown_profile(documents, places)}")
     tops = [Layer(document.name, document.top, document.name) for document in documents]
@@ -117,31 +126,30 @@ def _is_there(place: Path) -> bool:
     return True
 
 
-def _read(
-    place: Path, keys: Mapping[str, Key], problems: list[str], notes: list[str], *, trusted: bool
-) -> list[_Document]:
+def _read(place: Path, rules: Rules, problems: list[str], notes: list[str], *, trusted: bool) -> list[_Document]:
     found: list[str] = []
     profiles: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
+    readable = False
     try:
         if not trusted:
             _check_trust(place)
         top = toml_options.with_dashes(toml_options.read_toml(place), found)
-        profiles = _take_profiles(top, found)
+        profiles, readable = _take_profiles(top, found), True
     except OSError as error:
         found.append(f"cannot be read: {error.strerror}; make it readable, or leave it out with --config none")
     except UsageProblem as usage:
         found.extend(usage.problems)
-    found.extend(_find_problems(top, keys, top=True))
+    sound = _sound(top, rules, found, place.parent, top=True)
+    placed: dict[str, Mapping[str, Any]] = {}
     for name, entries in profiles.items():
-        found.extend(f"profile {name}: {words}" for words in _find_problems(entries, keys))
+        inside: list[str] = []
+        placed[name] = _sound(entries, rules, inside, place.parent)
+        found.extend(f"profile {name}: {words}" for words in inside)
     problems.extend(f"{place}: {words}" for words in found)
     if any("token" in entries for entries in (top, *profiles.values())) and (exposure := find_exposure(place)):
         notes.append(exposure)
-    if found:
-        return []
-    placed = {name: _with_places(entries, keys, place.parent) for name, entries in profiles.items()}
-    return [_Document(str(place), _with_places(top, keys, place.parent), placed)]
+    return [_Document(str(place), sound, placed)] if readable else []
 
 
 def _check_trust(place: Path) -> None:
@@ -160,6 +168,18 @@ def _take_profiles(top: dict[str, Any], found: list[str]) -> dict[str, dict[str,
     taken = {name: toml_options.with_dashes(entries, inside) for name, entries in profiles.items()}
     found.extend(f"profile: {words}" for words in inside)
     return taken
+
+
+def _sound(
+    entries: Mapping[str, Any], rules: Rules, found: list[str], folder: Path, *, top: bool = False
+) -> dict[str, Any]:
+    """Give the entries that are right, as they are from the working directory; what is wrong is added to `found`."""
+    found.extend(_find_problems(entries, rules.keys, top=top))
+    checks = {name: key.check for name, key in rules.keys.items()}
+    fits = {name: value for name, value in entries.items() if name in checks and not checks[name](value)}
+    wrong = rules.judge(toml_options.in_full(fits, checks))
+    found.extend(chain(*wrong.values()))
+    return _with_places({name: fits[name] for name in fits if name not in wrong}, rules.keys, folder)
 
 
 def _find_problems(entries: Mapping[str, Any], keys: Mapping[str, Key], *, top: bool = False) -> Iterator[str]:

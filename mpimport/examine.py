@@ -131,7 +131,7 @@ def _examine_value(
     # an $insert_id is made of whatever has a JSON form: beside another reason, its lack tells nothing
     if len(reasons) > 1:
         reasons = tuple(reason for reason in reasons if reason.code != "insert_id_missing") or reasons
-    if isinstance(value, Mapping) and all(_is_name(name, cell) for name, cell in value.items()):
+    if text is None and isinstance(value, Mapping) and all(_is_name(name, cell) for name, cell in value.items()):
         reasons = (_HEADER if value else _EMPTY,)  # of a table: no option would make an event of it
     mends.clear()
     return Bad(reasons, text) if text is not None else Bad(reasons, *_written(value))

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from click.core import ParameterSource
 
 from mpimport import toml_options
 from mpimport.command_line import variable_of
-from mpimport.config_file import Key, Layer, read_config
+from mpimport.config_file import Key, Layer, Rules, read_config
 from mpimport.errors import noting
+from mpimport.file_values import find_wrong_values
 from mpimport.giving_way import SECRETS, give_way
 from mpimport.mapping_file import KEYS, read_mapping, read_pairs
 from mpimport.options import names_file
@@ -103,8 +105,8 @@ def bring_together(context: click.Context, problems: list[str]) -> Given:
     notes: list[str] = []
     check_variables(os.environ, options, problems, notes)
     named, profile = (context.params[name] for name in ("config", "profile"))
-    unread: list[str] = []
-    below = read_config(named, profile, _keys(options), unread, notes)
+    rules, unread = Rules(_keys(options), partial(_judge, context, options)), list[str]()
+    below = read_config(named, profile, rules, unread, notes)
     problems += unread
     lower = _with_mapping(below, [*variables, arguments], problems)
     settled = give_way(lower, variables, arguments, _secrets())
@@ -149,6 +151,16 @@ def _values(
                 option.default if isinstance(option.default, str) else False if option.is_flag else None
             )
     return values
+
+
+def _judge(
+    context: click.Context, options: Mapping[str, click.Option], entries: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Give what is wrong, by name, with values of a configuration file whose kinds are right."""
+    values = dict(context.params)
+    for name in entries.keys() - KEYS.keys():
+        values[options[name].name or ""] = options[name].type_cast_value(context, entries[name])
+    return find_wrong_values(values, entries)
 
 
 def _origins(layers: Sequence[Layer]) -> set[str]:

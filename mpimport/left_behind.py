@@ -1,4 +1,4 @@
-"""What earlier runs have left among the sources: files of rejects, summaries, reports, audits, told by their beginning.
+"""What earlier runs have left among the sources: rejects, summaries, reports, audits, metrics, told by their beginning.
 
 A glob leaves them out and says so. Named one by one, a file of rejects is imported again; what holds no event is
 refused. Knows neither formats nor options.
@@ -20,7 +20,7 @@ _REJECTS = re.compile(rb'\{"source":' + _TEXT + rb',"line":\d+,"by":"(?:client|s
 _TOLD = re.compile(
     rb'\s*\{\s*(?:"mpimport_checkpoint":|"read"%b"imported"%b"rejected"%b"undelivered"|"events"%b"event_names")'
     rb'|<!doctype html>\s<html lang="en"><head>(?:<(?:meta|link) [^<>]*>)*<title>mpimport: '
-    % (_NUMBER, _NUMBER, _NUMBER, _NUMBER)
+    rb"|# HELP mpimport_" % (_NUMBER, _NUMBER, _NUMBER, _NUMBER)
 )
 
 Kind: TypeAlias = Literal["rejects", "told", "stream"]
@@ -55,7 +55,7 @@ def leave_out(sources: Sequence[Source], named: Collection[str], problems: list[
 def _refused(ours: dict[str, Kind], named: Collection[str]) -> Iterator[str]:
     for name, kind in ours.items():
         if kind == "told" and name in named:
-            yield f"{name}: is what an earlier run of mpimport tells (a summary, report or checkpoint); leave it out"
+            yield f"{name}: is what an earlier run of mpimport tells (a summary, report or the like); leave it out"
 
 
 def _look_into(source: Source) -> Kind | None:

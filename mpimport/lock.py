@@ -1,4 +1,4 @@
-"""Only one run of an import at a time: a lock that dies with its process. The only user of filelock."""
+"""Only one run of an import at a time: a lock that dies with its process."""
 
 from __future__ import annotations
 

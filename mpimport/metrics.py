@@ -26,7 +26,7 @@ _MODE = 0o644  # the collector reads it as another user; it holds numbers only
 _MAX_BYTES = 1_000_000  # of a file of ours; what is larger is none
 _COUNTERS = {
     "mpimport_runs": ("Runs that ended, by exit code.", ("exit_code",)),
-    "mpimport_events": ("Events of all runs, by what became of them.", ("outcome",)),
+    "mpimport_events": ("Events of the runs that ended, by what became of them in each.", ("outcome",)),
     "mpimport_requests": ("Requests that were sent.", ()),
     "mpimport_retries": ("Requests that repeated a failed one.", ()),
     "mpimport_imported_bytes": ("Uncompressed bytes of the imported events.", ()),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mpimport.completion import complete_file, complete_kind, complete_profile, complete_zone
+from mpimport.completion import complete_delimiter, complete_file, complete_kind, complete_profile, complete_zone
 from mpimport.spelling import nearest
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def _option(*names: str, also: str | None = None, **settings: Any) -> Decorator:
 
 
 OPTIONS: tuple[Decorator, ...] = (
-    _option("--project-id", also="MP_PROJECT_ID", metavar="ID", help="The project to import into."),
+    _option("--project-id", also="MP_PROJECT_ID", metavar="ID",
+            help="The project's number; a stand-in (--url, --sandbox) takes any name."),
     _option("--username", also="MP_USERNAME", metavar="NAME", help="The service account's name."),
     _option("--secret-file", metavar="PATH",
             help="File that holds the service account's secret, unless MP_SECRET does."),
@@ -122,7 +123,8 @@ OPTIONS: tuple[Decorator, ...] = (
             show_default=True, help="The input's format; auto: by name, else by looking at the first bytes."),
     _option("--json-path", metavar="PATH", help="Where the events are in a JSON document, such as data.events.item "
             "(ijson's prefix syntax); found by itself when there is one list of objects."),
-    _option("--delimiter", metavar="CHAR", help="What parts the cells of a CSV file, such as ';' or tab."),
+    _option("--delimiter", metavar="CHAR", shell_complete=complete_delimiter,
+            help="What parts the cells of a CSV file, such as ';' or tab."),
     _option("--misfit", type=click.Choice(["text", "reject"]),
             help="What becomes of a cell that does not fit its CSV column's type.  [default: text; reject where --type "
             "asked for the type]"),

@@ -5,8 +5,9 @@ Must not know click, or from where a value came.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mpimport.credentials import gather
 from mpimport.mapping_file import map_settings
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
 def settings_of(found: Given, problems: list[str]) -> Settings:
     """Build the settings, adding to `problems` what cannot be one."""
-    given, max_rejected = found.values, None
+    given, settings = found.values, plain_settings(found.values, found.mapping, problems)
+    return replace(
+        settings,
+        send=replace(settings.send, region_given="region" in found.origins),
+        run=replace(settings.run, options=found.as_text() if given["report"] else {}),
+        credentials=replace(gather(given, problems, ignored=found.ignored, doubted=found.doubted), unread=found.unread),
+    )
+
+
+def plain_settings(given: Mapping[str, Any], mapping: Mapping[str, Any], problems: list[str]) -> Settings:
+    """Build what values by parameter and a mapping are enough for: neither credentials, nor what a report tells."""
+    max_rejected = None
     if given["max_rejected"] is not None:
         try:
             max_rejected = parse_max_rejected(given["max_rejected"])
@@ -32,7 +44,7 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             encoding=given["encoding"],
             misfit=given["misfit"],
         ),
-        map=map_settings(found.mapping),
+        map=map_settings(mapping),
         batch=BatchSettings(
             max_events=given["batch_size"],
             max_bytes=given["batch_bytes"],
@@ -41,7 +53,7 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             gzip=not given["no_gzip"],
             geolocate=given["geolocate"],
         ),
-        send=_send_settings(found),
+        send=_send_settings(given),
         run=RunSettings(
             rejected=given["rejected"],
             max_rejected=max_rejected,
@@ -53,18 +65,14 @@ def settings_of(found: Given, problems: list[str]) -> Settings:
             keeps_checkpoint=not given["no_checkpoint"],
             reports=given["report"],
             metrics=given["metrics"],
-            options=found.as_text() if given["report"] else {},
         ),
-        credentials=replace(gather(given, problems, ignored=found.ignored, doubted=found.doubted), unread=found.unread),
     )
 
 
-def _send_settings(found: Given) -> SendSettings:
-    given = found.values
+def _send_settings(given: Mapping[str, Any]) -> SendSettings:
     return SendSettings(
         endpoint=given["endpoint"],
         region=given["region"],
-        region_given="region" in found.origins,
         url=given["url"],
         proxy=given["proxy"],
         ca_bundle=given["ca_bundle"],

@@ -29,9 +29,10 @@ from mpimport.watched import watch
 Patience: TypeAlias = Callable[[int, Callable[[int], bytes]], Callable[[int], bytes]]
 """Takes a file descriptor and its read; gives a read that can be ended while it waits."""
 
+IsOurs: TypeAlias = Callable[[bytes], object]
 STDIN = "stdin"
 _OURS = ("rejected", "undelivered")
-_HEAD_BYTES = 10
+_HEAD_BYTES, _LOOK_BYTES = 10, 4096
 _PIECE_BYTES = 64 * 1024
 
 
@@ -156,24 +157,23 @@ class ByteStream:
             self._held, self._at, self._failure = b"", 0, None
 
 
-def expand(arguments: Sequence[str], *, encoding: str | None = None) -> tuple[list[Source], list[str]]:
+def expand(
+    arguments: Sequence[str], *, encoding: str | None = None, is_ours: IsOurs = lambda _: False
+) -> tuple[list[Source], list[str]]:
     """Turn what the user named into sources, in that order, and notes on what was left out.
 
     An argument is a file, `-` for standard input, or a glob when no file has that very name. Every regular
-    file is opened once and its first bytes are looked at. All problems are raised in one `UsageProblem`.
+    file is opened once and its first bytes are looked at; of what `is_ours` knows by them nothing is told here.
+    All problems are raised in one `UsageProblem`.
     """
-    problems: list[str] = []
-    notes: list[str] = []
-    sources: list[Source] = []
+    problems, notes, sources = list[str](), list[str](), list[Source]()
     for argument in arguments:
         if elsewhere := word_elsewhere(argument):
             problems.append(elsewhere)
             continue
         is_glob = glob.has_magic(argument) and not os.path.lexists(argument)
         for name in _match(argument, problems, notes) if is_glob else [argument]:
-            source = _inspect(name, problems, encoding)
-            if source is not None:
-                sources.append(source)
+            sources += filter(None, [_inspect(name, problems, encoding, is_ours)])
     problems.extend(_find_doubles(sources))
     if problems:
         raise UsageProblem(*problems)
@@ -192,7 +192,6 @@ def open_source(
     """Open a source for one pass over its decompressed bytes; `reopen()` of the stream gives another.
 
     `offset` is a byte that a stream of the same source gave as its `place`.
-
     `patient` wraps a read that may wait for ever, of a pipe or a terminal, so that the wait can be ended.
     Raises `UsageProblem` when the source is gone or has become a directory. Standard input is never closed.
     """
@@ -250,7 +249,7 @@ def _is_ours(name: str, pattern: str) -> bool:
     return any(name.endswith(f".{word}.ndjson") and word not in pattern for word in _OURS)
 
 
-def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | None:
+def _inspect(name: str, problems: list[str], encoding: str | None, is_ours: IsOurs) -> Source | None:
     """Make the source of one name, or add why it cannot be read to `problems`."""
     if name == "-":
         return Source(STDIN, None, _size_of_stdin(), resumable=False)
@@ -260,7 +259,8 @@ def _inspect(name: str, problems: list[str], encoding: str | None) -> Source | N
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             return Source(name, path, None, resumable=False)  # opening a FIFO here would end its writer
         with path.open("rb", buffering=0) as file:
-            foreign = find_foreign(name, file.read(_HEAD_BYTES), encoding)
+            head = file.read(_LOOK_BYTES)
+            foreign = None if is_ours(head) else find_foreign(name, head[:_HEAD_BYTES], encoding)
     except (OSError, ValueError) as error:
         problems.append(word_unreadable(name, error))
         return None

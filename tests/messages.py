@@ -69,7 +69,6 @@ TELLS_ONLY = {
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
     # Said to a program, whose author has a traceback.
-    "an option has a value of the wrong type": "api.py",
     "the record has no JSON form": "inputs.py",
     # A bug of ours, told as one.
     "events went in, {} came out": "ledger.py",

@@ -7,6 +7,7 @@ import uuid
 from collections import UserDict
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -117,6 +118,50 @@ def test_every_mapping_is_taken_and_sets_have_an_order() -> None:
 def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageProblem):
         import_events([good_event(1)], dry_run=True, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ("events.ndjson", "read the file first, or run the command: mpimport FILE"),
+        (b"{}", "events: must be dicts, and no text or file"),
+        (Path("events.ndjson"), "events: must be dicts, and no text or file"),
+        (StringIO("{}"), "events: must be dicts, and no text or file"),
+        (good_event(1), r"put it into a list: \[event\]"),
+        (MappingProxyType(good_event(1)), r"put it into a list: \[event\]"),
+        (None, "events: must be a list of dicts or a generator of them; it is None"),
+        (lambda: [good_event(1)], "generator of them; its type is function"),
+    ],
+)
+def test_what_is_no_events_is_refused(events: Any, words: str, folder: Path) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        import_events(events, sandbox=True)
+
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("project_id", [True, 1.5, b"1"]),
+        *((name, [5, b"x", ""]) for name in ("username", "secret", "api_secret", "token", "url", "proxy")),
+        *((name, [5, None, ""]) for name in ("region", "endpoint")),
+        *((name, [5, b"x"]) for name in ("ca_bundle", "on_progress")),
+        *((name, ["no", None, 0]) for name in ("sandbox", "dry_run", "geolocate")),
+        ("workers", [None, 1.5, "16", True]),
+        *((name, [1.5, "5", True]) for name in ("batch_size", "max_rejected")),
+        *((name, [None, "5", True]) for name in ("timeout_s", "give_up_after_s")),
+        ("rejected", [None, 5, "", ".", b"x"]),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_told_by_its_name(name: str, wrong: list[Any]) -> None:
+    events = iter([good_event(1)])
+    for value in wrong:
+        with pytest.raises(UsageProblem, match=rf"^{name}: must be .*; it") as told:
+            import_events(events, **{"dry_run": True, name: value})
+        assert len(told.value.problems) == 1
+
+    assert next(events) == good_event(1)
 
 
 def test_progress_is_told() -> None:

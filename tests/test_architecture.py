@@ -30,7 +30,7 @@ FENCES = {
     "rich": {"report.py"},
     "ijson": {"formats/json_walk.py"},
     "isal": {"body.py", "gunzip.py"},
-    "filelock": {"lock.py"},
+    "filelock": {"lock.py", "sandbox/claim.py"},
     "platformdirs": {"find_checkpoint.py", "config_file.py"},
     "prometheus_client": {"metrics.py"},
 }

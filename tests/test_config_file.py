@@ -307,11 +307,58 @@ def test_all_problems_are_told_together_and_say_which_file_it_was(
     told = capsys.readouterr().err
     for words in (
         f"{user}: unknown key 'wrong'",
-        "(--workers is from mpimport.toml)",
-        "(--batch-size is from mpimport.toml, profile p)",
+        "mpimport.toml: workers 99: 1 to 64 requests at once\n",
+        "mpimport.toml: profile p: batch-size 9999: the import endpoint takes 1 to 2,000 events a request\n",
         "--timeout 0: more than 0 seconds, and at most a day\n",
     ):
         assert words in told
+
+
+def test_every_value_of_every_profile_is_checked_at_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = {
+        "region": ("'mars'", "region: must be one of us, eu, in"),
+        "log-format": ("'yaml'", "log-format: must be one of text, json"),
+        "workers": ("900", "workers 900: 1 to 64 requests at once"),
+        "gzip-level": ("12", "gzip-level 12: 1 is the quickest, 9 the smallest"),
+        "timezone": ("'N/X'", "timezone: time zone 'N/X' is unknown"),
+        "time-format": ("'%Q'", "time-format: time format '%Q'"),
+        "url": ("'ftp://x'", "url: 'ftp://x' is no web address"),
+        "encoding": ("'none-such'", "encoding none-such: no such encoding"),
+        "delimiter": ("';;'", "delimiter ';;': must be one character"),
+        "max-rejected": ("'few'", "max-rejected: 'few' is neither"),
+        "report": ("'r.txt'", "report r.txt: its ending says what is written"),
+        "type": ("{ a = 'numbr' }", "type: a=numbr: the kinds are"),
+    }
+    lines = "\n".join(f"{name} = {value}" for name, (value, _) in wrong.items())
+    write(here, f"username = 'me'\n{lines}\n[profile.x]\n{lines}")
+
+    assert run() == 2
+    told = capsys.readouterr().err
+    for _, words in wrong.values():
+        assert f"mpimport.toml: {words}" in told
+        assert f"mpimport.toml: profile x: {words}" in told
+    assert "no credentials" not in told
+
+
+def test_all_that_is_wrong_with_one_key_is_told(here: Path) -> None:
+    write(here, "[profile.x]\nset = { event = 'a', properties = 1 }")
+
+    assert [problem.partition(": ")[2] for problem in gather()[1]] == [
+        "profile x: set event: the event's name is set by --event-name",
+        "profile x: set properties: that is a part of every event, and no property",
+    ]
+
+
+def test_what_one_run_may_have_is_no_error_of_a_profile_that_is_not_chosen(here: Path) -> None:
+    write(
+        here,
+        "[profile.a]\ncontent-type = 'form'\nbackoff-max = 1\nbatch-size = 2000\ngzip-level = 3\nno-strict = true\n"
+        "audit = 'a.json'\nmetrics = 'm.prom'\nca-bundle = 'of/another/machine.pem'\nurl = 'https://api.mixpanel.com'\n"
+        "region = 'eu'\nproject-id = 'x12'\nsecret-file = 'gone'\nmapping = 'gone.toml'",
+    )
+
+    assert gather("--endpoint", "track", "--region", "us")[1] == []
+    assert gather("--dry-run", "--workers", "900")[1] == []
 
 
 @pytest.mark.parametrize(
@@ -323,7 +370,7 @@ def test_all_problems_are_told_together_and_say_which_file_it_was(
             {"MPIMPORT_SANDBOX": "1", "MP_URL": "http://127.0.0.1:1"},
             "out (--sandbox is from MPIMPORT_SANDBOX, --url is from MP_URL)\n",
         ),
-        ("proxy = 'http://me:hunter2@x.example'", {}, "leave --proxy out (--proxy is from mpimport.toml)\n"),
+        ("proxy = 'http://me:hunter2@x.example'", {}, "mpimport.toml: proxy: others can read a command line"),
     ],
 )
 def test_where_options_are_from_is_told_once(

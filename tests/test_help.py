@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,19 @@ def run(*arguments: str) -> int:
     return int(end.value.code or 0)
 
 
+def in_shell(command: list[str], folder: Path) -> str:
+    """Run a shell that finds the command, and whose working directory and home are a folder."""
+    program = folder / "bin" / "mpimport"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mpimport "$@"\n')
+    program.chmod(0o700)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_columns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -42,6 +56,16 @@ def test_the_help_has_every_option_in_a_group_with_its_variable_and_fits_80_colu
         for variable in [option.envvar] if isinstance(option.envvar, str) else option.envvar or ():
             assert variable in words
     assert words.index("--help") < words.index("Examples:")
+
+
+def test_in_a_narrow_terminal_no_variable_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+
+    assert run("--help") == 0
+    words = re.split(r"[\s\[\],;]+", capsys.readouterr().out)
+    assert {it.envvar[0] if isinstance(it.envvar, list) else it.envvar for it in OPTIONS if it.envvar} <= {*words}
 
 
 @pytest.mark.parametrize(
@@ -133,6 +157,7 @@ def test_a_synonym_is_one_for_something_that_there_is() -> None:
         ("mpimport --profile s", 2, ["plain,staging"]),
         ("mpimport --config other.toml --profile ", 4, ["plain,else"]),
         ("mpimport --config gone.toml --profile ", 4, []),
+        ("mpimport --delimiter t", 2, ["plain,tab"]),
         ("mpimport --type zip=", 2, [f"plain,zip={kind}" for kind in KINDS]),
         ("mpimport --type zip=st", 2, ["plain,zip=string"]),
         ("mpimport --type zip = st", 4, ["plain,string"]),  # as bash cuts words
@@ -182,23 +207,44 @@ def test_there_is_a_script_for_each_shell(
     assert f"_MPIMPORT_COMPLETE={shell}_complete" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish to complete in")
+def test_a_real_fish_completes_files_behind_an_option_and_whole_descriptions(tmp_path: Path) -> None:
+    (tmp_path / "events.ndjson").touch()
+    script = """
+_MPIMPORT_COMPLETE=fish_source mpimport | source
+complete -C 'mpimport --rejected=ev'
+complete -C 'mpimport --rejected ev'
+complete -C 'mpimport --delimiter '
+complete -C 'mpimport --renam'
+"""
+    told = in_shell(["fish", "-c", script], tmp_path).splitlines()
+
+    assert told[:3] == ["--rejected=events.ndjson", "events.ndjson", "bar"]
+    assert told[-1].endswith("may be given several times, as may --drop, --keep, --set, --type and --drop-long.")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh to complete in")
+def test_a_real_zsh_takes_the_script_and_looks_for_files_behind_an_option(tmp_path: Path) -> None:
+    script = """
+autoload -Uz compinit && compinit -D
+eval "$(_MPIMPORT_COMPLETE=zsh_source mpimport)"
+compset() { echo "compset $*"; }
+_path_files() { echo "_path_files $*"; }
+words=(mpimport --rejected=ev) CURRENT=2
+$_comps[mpimport]
+"""
+    assert in_shell(["zsh", "-f", "-c", script], tmp_path).splitlines() == ["compset -P --*=", "_path_files -f"]
+
+
 @pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="there is no bash to complete in")
 def test_a_real_bash_completes(tmp_path: Path) -> None:
-    program = tmp_path / "mpimport"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mpimport "$@"\n')
-    program.chmod(0o700)
     script = """
 eval "$(_MPIMPORT_COMPLETE=bash_source mpimport)"
 COMP_WORDS=(mpimport --endpoint t) COMP_CWORD=2
 $(complete -p mpimport | sed 's/.*-F \\([^ ]*\\) .*/\\1/') mpimport t --endpoint
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True, timeout=60
-    )
-
-    assert done.stdout.split() == ["track"], done.stderr
+    assert in_shell(["bash", "-c", script], tmp_path).split() == ["track"]
 
 
 # The manual page.

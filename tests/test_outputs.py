@@ -122,6 +122,22 @@ def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: py
     assert "bad.json: holds rejects of an earlier run" in capfd.readouterr().err
 
 
+def test_pages_and_metrics_of_earlier_runs_are_no_source(
+    run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_ndjson(Path("b.json"), [good_event(1)])
+    assert run("b.json", "--sandbox", "--report", "rr.html", "--metrics", "m.prom") == 0
+    assert run("[bmr]*", "--dry-run") == 0
+
+    assert "left out m.prom, rr.html, which mpimport itself wrote" in capfd.readouterr().err
+    for name in ("rr.html", "m.prom"):
+        with pytest.raises(UsageProblem, match=rf"{name}: is what an earlier run of mpimport tells \(a summary"):
+            run("b.json", name, "--dry-run")
+    Path("rr.html").write_text("<!doctype html><title>Log in</title>")
+    with pytest.raises(UsageProblem, match=r"rr\.html: is a web page"):
+        run("[br]*", "--dry-run")
+
+
 def test_what_an_earlier_run_told_is_replaced(run: Callable[..., int]) -> None:
     for _ in range(2):
         assert run("e.ndjson", "--dry-run", "--audit", "a.json", "--report", "r.html", "--report", "r.json") == 1

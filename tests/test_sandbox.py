@@ -181,3 +181,43 @@ def test_stats_are_served_and_looking_is_no_request(sandbox: Sandbox) -> None:
     assert b"/events" in guide.body
     assert served | {"connections": 0} == sandbox.stats() | {"connections": 0}
     assert served["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST.:9",
+        "mixpanel.localhost:9",
+        "127.0.0.1",
+        "127.0.0.1:9",
+        "[::1]",
+        "[::1]:9",
+        "10.1.2.3:80",
+    ],
+)
+def test_what_arrived_is_shown_to_this_machine_by_any_name_of_its_own(sandbox: Sandbox, host: str) -> None:
+    assert fetch(sandbox, "GET", "/events", headers={"Host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "[evil", "a:b:c", ""]
+)
+def test_a_web_page_whose_name_leads_here_reads_nothing(sandbox: Sandbox, host: str) -> None:
+    assert post(sandbox, ndjson(numbered(1)), headers={"Host": host}).status == 200  # clients may be led here by name
+    for path in ("/", "/stats", "/events", "/events?format=ndjson", "/profiles", "/refused", "/latest"):
+        answer = fetch(sandbox, "GET", path, headers={"Host": host})
+        assert answer.status == 421
+        assert "send Host: localhost" in answer.json["error"]
+        assert b"Signed" not in answer.body
+
+
+def test_a_name_in_the_path_counts_as_well_as_no_name(sandbox: Sandbox) -> None:
+    with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=TIMEOUT_S) as connection:
+        connection.sendall(b"GET http://evil.example/stats HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 421 Misdirected Request")
+        connection.sendall(b"GET /stats HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 421")
+    with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=TIMEOUT_S) as connection:
+        connection.sendall(b"GET /stats HTTP/1.0\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")

@@ -32,15 +32,19 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 @contextmanager
-def started(*options: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[Any, str]]:
-    """Run the command; yield its process and the URL that it prints."""
+def started(
+    *options: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, lines: list[str] | None = None
+) -> Iterator[tuple[Any, str]]:
+    """Run the command; yield its process and the URL that it prints, in a line that is added to `lines`."""
     command = [sys.executable, "-m", "mpimport.sandbox", "--port", "0", *options]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(env)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(env), cwd=cwd
     ) as process:
         try:
             assert process.stderr
             line = process.stderr.readline()
+            if lines is not None:
+                lines.append(line)
             found = re.search(r"listening on (http://127\.0\.0\.1:\d+);", line)
             assert found, line
             yield process, found[1]
@@ -133,12 +137,22 @@ def test_a_port_in_use_is_said_plainly() -> None:
         (["--fail", "503"], "has no probability"),
         (["--fail", "503:often"], "has no probability"),
         (["--fail", "teapot:0.1"], "unknown fault"),
-        (["--fail", "503:2"], "probabilities"),
+        (["--fail", "503:2"], "the probabilities of --fail must be from 0 to 1, and 1 at most together"),
+        (["--fail", "503:nan"], "the probabilities of --fail must be from 0 to 1"),
+        (["--username", ""], "--username is empty: give it a value, or leave it out to let in any"),
+        (["--project-id", ""], "--project-id is empty"),
         (["--port", "65536"], "65536"),
-        (["--latency", "-1"], "--latency must be at least 0"),
+        (["--port", "x"], "'x' is not a port: a whole number from 0 to 65535, of which 0 takes any that is free"),
+        (["--latency", "-1"], "--latency must be from 0 to 86,400 seconds"),
+        (["--latency", "inf"], "--latency must be from 0 to 86,400 seconds"),
+        (["--slow", "nan"], "--slow must be from 0 to 86,400 seconds"),
+        (["--rate-window", "inf"], "--rate-window must be from 0.001 to 86,400 seconds"),
+        (["--latency", "soon"], "Invalid value for '--latency': 'soon' is not a number of seconds, such as 0.5"),
+        (["--rate-bytes", "1e6"], "Invalid value for '--rate-bytes': '1e6' is not a whole number, such as 1000"),
+        (["--max-request-bytes", "9" * 20], "--max-request-bytes must be from 1 to 1,000,000,000,000 bytes"),
         (["--secret-file", "nowhere"], "does not exist"),
         (["--secret-file", "empty"], "is empty"),
-        (["--rate-events", "-1", "--rate-window", "0"], "--rate-events must be at least 0; --rate-window must be more"),
+        (["--rate-events", "-1", "--rate-window", "0"], "--rate-events must be from 0 to"),
         (["--secret-file", "binary"], "cannot be read as text"),
         (["--token-file", "lines"], "lines holds several lines; it must hold the secret and nothing else, on one line"),
         (["--token-file", "events"], "events holds JSON, as a file of events does"),
@@ -166,6 +180,49 @@ def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path, monkeyp
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert "hunter" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "MP_SECRET=any mpimport FILE --url URL --project-id 1 --username any;"),
+        (
+            ["--username", "an importer", "--project-id", "9"],
+            "MP_SECRET=any mpimport FILE --url URL --project-id 9 --username 'an importer';",
+        ),
+        (["--secret-file", "s"], "mpimport FILE --url URL --project-id 1 --username any --secret-file s;"),
+        (["--api-secret-file", "s", "--project-id", "9"], "mpimport FILE --url URL --api-secret-file s;"),
+        (["--token-file", "s"], "mpimport FILE --url URL --token-file s;"),
+        (
+            ["--check-credentials"],
+            "mpimport FILE --url URL --project-id 7 --username u (with MP_SECRET as it is set for this sandbox);",
+        ),
+    ],
+)
+def test_the_command_to_try_works(options: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("hunter2")
+    (tmp_path / "events.ndjson").write_bytes(ndjson(numbered(2)))
+    variables = {"MP_USERNAME": "u", "MP_SECRET": "hunter2", "MP_PROJECT_ID": "7"} if "--check" in str(options) else {}
+    lines: list[str] = []
+    with started(*options, env=variables, cwd=tmp_path, lines=lines) as (process, url):
+        command = re.search("try: (.*?)( \\(with .*?\\))?; look", lines[0])
+        assert command
+        assert said in lines[0].replace(url, "URL").replace("events.ndjson", "FILE")
+        run = subprocess.run(
+            f"{command[1].replace('mpimport ', f'{sys.executable} -m mpimport ')} --no-checkpoint",
+            shell=True,
+            cwd=tmp_path,
+            env=environment(variables | {"HOME": str(tmp_path)}),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        process.terminate()
+        process.communicate(timeout=5)
+
+    assert run.returncode == 0, run.stderr
+    assert "hunter2" not in lines[0]
 
 
 def test_help_shows_every_fault() -> None:

@@ -139,7 +139,62 @@ def test_what_cannot_be_seen_is_written_out_and_what_is_left_out_is_counted(sand
 
     assert cells(browser, "names")[:2] == [['"  "', "6"], ["\\u202eturned", "5"]]
     left = 41 - sum(int(count) for _, count in cells(browser, "names"))
-    assert browser.run("document.querySelector('#others').textContent") == f"and {left} more, of other names"
+    assert browser.run("document.querySelector('#others').textContent") == f"and {left} events of other names. "
+
+
+@in_a_browser
+def test_the_most_frequent_names_are_shown_however_many_there_are(
+    sandbox: Sandbox, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpimport.sandbox.store._MAX_NAMES", 50)
+    post(sandbox, ndjson([event(f"rare {number}", insert_id=f"a{number}") for number in range(1000)]))
+    often = [(str(at), at) for at in range(10, 40)]  # numbers as names: JavaScript would put these first, by number
+    post(sandbox, ndjson([event(name, insert_id=f"{name}-{at}") for name, count in often for at in range(count)]))
+    post(sandbox, ndjson([event(f"rare again {number}", insert_id=f"b{number}") for number in range(1000)]))
+    browser.open(sandbox.url)
+    browser.wait_for("document.querySelector('#names tbody tr')")
+
+    shown = often[:-21:-1]
+    assert cells(browser, "names") == [[name, str(count)] for name, count in shown]
+    left = sandbox.stats()["stored"] - sum(count for _, count in shown)
+    words = f"and {left:,} events of other names. There are too many names to count each exactly: these"
+    assert browser.run("document.querySelector('#others').textContent").startswith(words)
+    assert browser.problems == []
+
+
+@in_a_browser
+def test_what_is_shown_is_what_was_sent_and_stays_in_its_place(sandbox: Sandbox, browser: Browser) -> None:
+    big = {"id": 9007199254740993, "nested": {"a": [], "b": [1, {"c": 'a, "b": {'}]}, "turned": "\u202eabc"}
+    piled = "e" + "\u0301" * 200
+    post(sandbox, json.dumps(event(piled, **big), ensure_ascii=False).encode())
+    post(
+        sandbox,
+        json.dumps(
+            event("a\nb", insert_id="a_b", n=1.10, escaped="\u65e5\u672c", deep=json.loads("[" * 200 + "]" * 200))
+        ).encode(),
+    )
+    engage(sandbox, [update("ann", set={"id": 9007199254740993})])
+    browser.open(sandbox.url)
+    browser.wait_for("document.querySelector('#profiles tbody tr')")
+    event_text, refused_text, profile_text = (
+        browser.run(f"document.querySelector('#{place} pre').textContent")
+        for place in ("latest", "refused", "profiles")
+    )
+
+    assert json.loads(event_text)["properties"] == event(**big)["properties"]
+    assert "\u202e" not in event_text
+    assert '\n    "id": 9007199254740993,\n    "nested": {\n      "a": [],\n' in event_text
+    assert json.loads(refused_text)["properties"]["n"] == 1.1
+    assert "\u65e5\u672c" in refused_text
+    assert max(map(len, refused_text.splitlines())) < 80
+    assert profile_text == '{\n  "id": 9007199254740993\n}'
+    assert browser.run("document.querySelector('#profiles summary').textContent") == "1 property"
+    assert cells(browser, "latest")[0][0].startswith("2023-11-1")  # it was not today
+    # Marks that are piled up do not run over what stands above.
+    browser.run("document.querySelector('#latest bdi').scrollIntoView({block: 'center'})")
+    assert browser.run("getComputedStyle(document.querySelector('#latest bdi')).overflowY") == "clip"
+    assert browser.run("document.querySelector('#latest bdi').offsetHeight < 50")
+    assert browser.problems == []
 
 
 @in_a_browser

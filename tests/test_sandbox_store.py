@@ -10,8 +10,8 @@ import sqlite3
 import stat
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,23 @@ def test_a_restart_goes_on_and_stores_nothing_twice(tmp_path: Path) -> None:
     assert rows(file, "SELECT count(*), count(DISTINCT insert_id) FROM events") == [(1300, 1300)]
 
 
+def test_more_names_than_are_held_are_counted_anew_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpimport.sandbox.store._MAX_NAMES", 5)
+    file = tmp_path / "arrived.db"
+    with Sandbox(config(store=file)) as sandbox:
+        for name in ("Paid", *(f"rare {number}" for number in range(20)), "Paid"):
+            post(sandbox, ndjson([event(name, insert_id=f"id-{at}") for at in range(2)]))
+            post(sandbox, ndjson([event("Signed Up", insert_id=name.replace(" ", "-"))]))
+        assert sandbox.stats()["events_by_name"]["Signed Up"] == 21
+        assert sandbox.stats()["events_by_name_are_lower_bounds"]
+    with Sandbox(config(store=file)) as sandbox:
+        names = sandbox.stats()["events_by_name"]
+
+    assert (len(names), names["Signed Up"], names["Paid"]) == (5, 21, 2)
+
+
 def test_odd_text_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "odd ?#%.db"
     odd = [
@@ -143,7 +160,7 @@ def test_a_stop_by_signal_loses_nothing(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
 
     assert process.returncode == 0, err
-    assert "2000 events stored" in err
+    assert err.endswith("2000 events stored, 600 duplicates, 0 refused\n")
     assert rows(file, "SELECT count(*) FROM events") == [(2000,)]
 
 
@@ -159,6 +176,81 @@ def test_a_file_whose_sandbox_was_killed_is_whole(tmp_path: Path) -> None:
         post(sandbox, ndjson(numbered(2001)[1000:]))
 
     assert rows(file, "SELECT count(*) FROM events") == [(2001,)]
+
+
+@contextmanager
+def reader(file: Path) -> Iterator[sqlite3.Cursor]:
+    """Read half of a query, as somebody does who looks at the rest later."""
+    with closing(sqlite3.connect(file)) as connection:
+        cursor = connection.execute("SELECT id FROM events")
+        cursor.fetchone()
+        yield cursor
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM that a program can wait for")
+def test_who_reads_the_file_is_in_nobodys_way(tmp_path: Path) -> None:
+    file = tmp_path / "arrived.db"
+    with started("--store", str(file)) as (process, url):
+        send(url, count=10)
+        while rows(file, "SELECT count(*) FROM events") != [(10,)]:
+            pass
+        with reader(file) as cursor:
+            send(url, count=20)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+            assert (process.returncode, "stopped after 2 requests: 20 events stored" in err) == (0, True), err
+            assert err.endswith("arrived.db open: copy or move it with arrived.db-wal until that has ended\n")
+            with started("--store", str(file)) as (again, url_again):
+                send(url_again, count=30)
+                again.send_signal(signal.SIGTERM)
+                _, err = again.communicate(timeout=20)
+            assert (again.returncode, "30 events stored, 20 duplicates" in err) == (0, True), err
+            assert len(cursor.fetchall()) == 9
+
+    assert rows(file, "SELECT count(*) FROM events") == [(30,)]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_of_the_other_kind_that_is_read_is_refused_soon_and_plainly(tmp_path: Path) -> None:
+    file = tmp_path / "arrived.db"
+    with Sandbox(config(store=file)) as sandbox:
+        post(sandbox, ndjson(numbered(3)))
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    with reader(file), pytest.raises(FileProblem, match="another program has it open"), Sandbox(config(store=file)):
+        pass
+    with Sandbox(config(store=file)) as sandbox:
+        assert sandbox.stats()["restored"] == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
+def test_a_file_has_one_sandbox_also_by_another_name_until_that_is_killed(tmp_path: Path) -> None:
+    file, link = tmp_path / "arrived.db", tmp_path / "link.db"
+    link.symlink_to(file)
+    with started("--store", str(file)) as (process, url):
+        for name in (file, link):
+            refused = CliRunner().invoke(cli.main, ["--port", "0", "--store", str(name)])
+            assert refused.exit_code == 2
+            assert "arrived.db is in use: another mpimport-sandbox keeps what arrives in it" in refused.output
+        assert send(url, count=5) == 200
+        process.kill()
+        process.wait()
+    with Sandbox(config(store=link)) as sandbox:
+        with pytest.raises(FileProblem, match="is in use"), Sandbox(config(store=file)):
+            pass
+        post(sandbox, ndjson(numbered(7)))
+
+    assert rows(file, "SELECT count(*) FROM events") == [(7,)]
+    assert sorted(tmp_path.iterdir()) == [file, link]
+
+
+def test_a_lock_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "arrived.db.lock"
+    mine.write_text("mine")
+    with pytest.raises(FileProblem, match="holds something else"), Sandbox(config(store=tmp_path / "arrived.db")):
+        pass
+
+    assert mine.read_text() == "mine"
 
 
 def test_many_at_once_are_all_written(tmp_path: Path) -> None:
@@ -180,6 +272,18 @@ def test_many_at_once_are_all_written(tmp_path: Path) -> None:
     assert (stats["stored"], stats["internal_errors"]) == (4 * 1050, 0)
     assert rows(file, "SELECT name, count(*) FROM events GROUP BY 1") == [(f"t{number}", 1050) for number in range(4)]
     assert rows(file, "SELECT properties FROM profiles ORDER BY distinct_id") == [('{"n":40}',), *[('{"n":10}',)] * 4]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no colons in names")
+@pytest.mark.parametrize("name", [":memory:", "file:x.db?mode=memory"])
+def test_a_name_that_means_something_to_sqlite_is_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(config(store=Path(name))) as sandbox:
+        post(sandbox, ndjson(numbered(3)))
+
+    assert rows(tmp_path / name, "SELECT count(*) FROM events") == [(3,)]
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ CODES = {
     "reserved_property", "ignored_event", "name_not_text", "name_too_long", "string_too_long",
     "type_mismatch", "insert_id_source_missing", "distinct_id_too_long",
     "number_out_of_range", "list_too_long", "object_too_wide", "value_too_large",
+    "not_an_event", "header_again", "empty_record",
 }  # fmt: skip
 """All codes that the checks give. They are promised to users: one may be added, none renamed."""
 

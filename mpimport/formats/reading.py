@@ -80,11 +80,11 @@ class Format:
 
 def delimiter_of(text: str) -> str:
     """Give the character that stands between cells, from itself or its name. Raises `UsageProblem`."""
-    character = _DELIMITERS.get(text.lower(), text)
+    character = DELIMITERS.get(text.lower(), text)
     if len(character) != 1 or character in '"\r\n\0':
-        names = ", ".join(_DELIMITERS)
+        names = ", ".join(DELIMITERS)
         raise UsageProblem(f"--delimiter {text!r}: must be one character, no quote or line break, or one of {names}")
     return character
 
 
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " "}
+DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " "}

@@ -46,10 +46,10 @@ class SandboxConfig:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} must be at least {least}" for name, least in _LEAST.items() if not getattr(self, name) >= least
+            f"{name} must be from {least:,} to {most:,}{unit}"
+            for name, (least, most, unit) in _RANGES.items()
+            if not least <= getattr(self, name) <= most
         ]
-        if not self.window_s > 0:
-            problems.append("window_s must be more than 0")
         problems += [f"unknown fault: {kind}" for kind, _ in self.faults if not is_fault_kind(kind)]
         odds = [probability for _, probability in self.faults]
         if not all(0 <= one <= 1 for one in odds) or sum(odds) > 1 + 1e-9:  # ten times 0.1 may be above 1
@@ -58,15 +58,18 @@ class SandboxConfig:
             raise ValueError("; ".join(problems))
 
 
-_LEAST = {
-    "max_request_bytes": 1,
-    "max_events": 1,
-    "max_track_events": 1,
-    "max_events_per_window": 0,
-    "max_bytes_per_window": 0,
-    "slow_s": 0,
-    "latency_s": 0,
-    "keep_events": 0,
+_COUNT = 10**12  # ours: far more than anybody means, far less than what machines cannot count
+_SECONDS = (0, 86_400, " seconds")
+_RANGES: dict[str, tuple[float, int, str]] = {
+    "max_request_bytes": (1, _COUNT, " bytes"),
+    "max_events": (1, _COUNT, " events"),
+    "max_track_events": (1, _COUNT, " events"),
+    "max_events_per_window": (0, _COUNT, " events"),
+    "max_bytes_per_window": (0, _COUNT, " bytes"),
+    "window_s": (0.001, 86_400, " seconds"),
+    "slow_s": _SECONDS,
+    "latency_s": _SECONDS,
+    "keep_events": (0, _COUNT, " events"),
 }
 
 

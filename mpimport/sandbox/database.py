@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mpimport.sandbox import tables
+from mpimport.sandbox.claim import Claim
 from mpimport.sandbox.intake import Batch
 from mpimport.sandbox.store import FileProblem
 
@@ -24,14 +25,19 @@ class Database:
     """One file, written in the order in which batches were put. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file, for its owner only. FileProblem: it cannot be used."""
+        """Open or make the file, for its owner only. FileProblem: it cannot be used, or another sandbox uses it."""
         self._path = path
         self._queue: queue.Queue[Batch | threading.Event | None] = queue.Queue(_MAX_WAITING)
         self._problem: str | None = None
         self._closed = False
         with self._explained():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = tables.open_to_write(path)
+            self._claim = Claim(path)
+            try:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                self._connection = tables.open_to_write(path)
+            except BaseException:
+                self._claim.release()
+                raise
         self._thread = threading.Thread(target=self._run, name="sandbox file", daemon=True)
         self._thread.start()
 
@@ -54,8 +60,11 @@ class Database:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
-        with self._explained(), contextlib.closing(self._connection):
-            self._connection.execute("PRAGMA journal_mode = DELETE")  # one file is left, without its log
+        try:
+            with self._explained():
+                self._connection.close()  # its log goes into the file, unless somebody else reads that: then they do it
+        finally:
+            self._claim.release()
         if self._problem:
             raise FileProblem(self._problem)
 
@@ -76,7 +85,7 @@ class Database:
                 with self._connection:
                     going_on = self._write_some(waiting)
             except Exception as error:  # noqa: BLE001 - without its writer, every request would wait forever
-                self._problem = f"{self._path} cannot be written: {error}"
+                self._problem = f"{self._path} cannot be written: {_word(error)}"
             for done in waiting:
                 done.set()
 
@@ -107,4 +116,10 @@ class Database:
         except OSError as error:
             raise FileProblem(f"{self._path} cannot be opened: {error.strerror}") from error
         except (sqlite3.Error, tables.WrongFile) as error:
-            raise FileProblem(f"{self._path} cannot be used: {error}") from error
+            raise FileProblem(f"{self._path} cannot be used: {_word(error)}") from error
+
+
+def _word(error: Exception) -> str:
+    """Word what went wrong; SQLite does not say who is in the way."""
+    who = "another program has it open, or writes to it: end that (a query, a shell), and start again"
+    return f"{error}: {who}" if "locked" in str(error) else str(error)

@@ -15,7 +15,7 @@ from mpimport.sandbox.decode import Malformed, TooLarge
 from mpimport.sandbox.endpoint import Head
 from mpimport.sandbox.reply import Reply
 from mpimport.sandbox.store import FileProblem
-from mpimport.sandbox.views import VIEWS, Look, Stream, View
+from mpimport.sandbox.views import VIEWS, Look, Stream, View, refuse_hosts
 from mpimport.sandbox.wire import Body
 
 if TYPE_CHECKING:
@@ -87,11 +87,13 @@ class Handler(BaseHTTPRequestHandler):
         endpoint, view = self.server.endpoints.get(path), VIEWS.get(path)
         method = "POST" if endpoint else "GET"
         if endpoint is None and view is None:
-            self._reply(reply.error(404, f"unknown path: {path[:200]}"))
+            self._reply(reply.error(404, f"unknown path: {path[:200]}; GET / lists those that there are"))
         elif self.command != method:
             self._reply(reply.error(405, f"{path} takes {method} only", Allow=method))
         elif endpoint:
             self._take_in(path, endpoint, query)
+        elif view and (refusal := refuse_hosts([*self.headers.get_all("Host", []), *filter(None, [url.netloc])])):
+            self._reply(refusal)
         elif view:
             self._show(view, Look(query, self.headers.get("Accept", "")))
 

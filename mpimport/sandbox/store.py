@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from mpimport.sandbox.database import Database
 
 _TOP_NAMES = 20  # shown in the statistics
-_MAX_NAMES = 10_000  # counted one by one; a bound on memory
-_OTHER_NAMES = "(other names)"
+_MAX_NAMES = 10_000  # left when there are twice as many: a bound on memory
 _LATEST = 20  # events that are shown as the latest
 _LATEST_REFUSED = 200
 _MAX_SHOWN_BYTES = 4096  # of an event among the latest; a bigger one is shown without its properties
@@ -44,6 +43,7 @@ class Store:
         self._digests: set[bytes] = set()
         self._kept: list[bytes] = []
         self._names: Counter[str] = Counter()
+        self._names_are_lower_bounds = False
         self._profiles: dict[str, tuple[int, Properties]] = {}
         self._latest: deque[dict[str, Any]] = deque(maxlen=_LATEST)
         self._refused: deque[dict[str, Any]] = deque(maxlen=_LATEST_REFUSED)
@@ -66,6 +66,7 @@ class Store:
         with database.reading() as connection:
             self._digests = tables.digests(connection)
             self._names.update(tables.names(connection))
+            self._forget_rare_names()
             self._profiles = tables.profiles(connection)
             self._latest.extend(_shown(*one) for one in tables.latest(connection, _LATEST))
             self._refused.extend(_shown_refused(*one) for one in tables.refused(connection, _LATEST_REFUSED))
@@ -91,11 +92,18 @@ class Store:
         if item.digest in self._digests:
             return False
         self._digests.add(item.digest)
-        name = item.name if item.name in self._names or len(self._names) < _MAX_NAMES else _OTHER_NAMES
-        self._names[name] += 1
+        self._names[item.name] += 1
+        if len(self._names) >= 2 * _MAX_NAMES:
+            self._forget_rare_names()
         if self._database is None and len(self._kept) < self._keep_events:
             self._kept.append(item.text)
         return True
+
+    def _forget_rare_names(self) -> None:
+        """Make room for new names, any of which may become a frequent one; what was forgotten is missing if it does."""
+        if len(self._names) > _MAX_NAMES:
+            self._names = Counter(dict(self._names.most_common(_MAX_NAMES)))
+            self._names_are_lower_bounds = True
 
     def update(self, updates: Sequence[Update], refused: Sequence[Refused]) -> int:
         """Apply updates of profiles; return how many there were."""
@@ -216,6 +224,7 @@ class Store:
                 "refused_reasons": dict(self._reasons.most_common()),
                 "refused_requests": dict(self._refusals.most_common()),
                 "events_by_name": dict(self._names.most_common(_TOP_NAMES)),
+                "events_by_name_are_lower_bounds": self._names_are_lower_bounds,
                 "content_encodings": dict(self._encodings),
                 "content_types": dict(self._types),
                 "faults": dict(self._faults),

@@ -17,8 +17,10 @@ from mpimport.sandbox.intake import Batch, Item, Refused
 
 _APPLICATION_ID = 0x6D706962  # "mpib": tells such a file from any other of SQLite's
 _VERSION = 1
-_LOCKED_S = 30.0  # how long another program may hold the file
+_LOCKED_S = 30.0  # how long another program may write to the file
+_BEGIN_S = 2.0  # the same at the start, which no signal ends
 _SCHEMA = f"""
+BEGIN;
 CREATE TABLE events (
   id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL, name TEXT NOT NULL, time INTEGER NOT NULL,
   distinct_id TEXT NOT NULL, insert_id TEXT NOT NULL, properties TEXT NOT NULL, digest BLOB NOT NULL UNIQUE);
@@ -29,6 +31,7 @@ CREATE TABLE refused (
 CREATE TABLE profiles (distinct_id TEXT PRIMARY KEY, updated INTEGER NOT NULL, properties TEXT NOT NULL);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
+COMMIT;
 """
 
 
@@ -38,11 +41,14 @@ class WrongFile(Exception):
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Open a file, and make its tables where it is empty."""
-    connection = sqlite3.connect(path, timeout=_LOCKED_S, check_same_thread=False)
+    # Absolute: SQLite takes names such as ":memory:" for something else than a file.
+    connection = sqlite3.connect(path.absolute(), timeout=_BEGIN_S, check_same_thread=False)
     try:
         _expect_tables(connection)
-        connection.execute("PRAGMA journal_mode = WAL")  # people may read while it is written
+        # People may read while it is written, started and stopped; only the change to this mode takes the whole file.
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA busy_timeout = {round(_LOCKED_S * 1000)}")
     except BaseException:
         connection.close()
         raise
@@ -62,7 +68,10 @@ def _expect_tables(connection: sqlite3.Connection) -> None:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """Open a file that is there."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_LOCKED_S, uri=True)
+    # Not mode=ro: the last one that closes the file takes its log away, which such a connection could not.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=_LOCKED_S, uri=True)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def write(connection: sqlite3.Connection, batch: Batch) -> int:

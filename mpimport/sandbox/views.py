@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -41,6 +43,34 @@ class Look:
     accept: str
 
 
+def refuse_hosts(hosts: Sequence[str]) -> Reply | None:
+    """Refuse to show anything under a name that is not this machine's own.
+
+    A web page can have its own name lead here (DNS rebinding) and read what the browser then takes for its own;
+    it cannot do so with a number, or with localhost.
+    """
+    other = next((host for host in hosts if not _is_own(host)), None)
+    if other is None:
+        return None
+    return reply.error(
+        421,
+        f"what arrived is shown under localhost or an IP address, not under {other[:200]!r}:"
+        " ask for http://127.0.0.1 with the port, or send Host: localhost",
+    )
+
+
+def _is_own(host: str) -> bool:
+    match = re.fullmatch(r"(\[[^]]*\]|[^:]*)(:\d*)?", host.strip())
+    name = match[1].lower().removesuffix(".") if match else host
+    if name == "localhost" or name.endswith(".localhost"):  # these lead nowhere else: RFC 6761
+        return True
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
 View = Callable[[Store, Look], "Reply | Stream"]
 
 
@@ -65,8 +95,9 @@ def _refused(store: Store, _: Look) -> Reply:
 
 def _latest(store: Store, _: Look) -> Reply:
     """Give what the page shows under its counters."""
-    content = {"events": store.latest(), "refused": store.refused(), "profiles": store.profiles()}
-    return _json({name: found[:_LATEST] for name, found in content.items()})
+    # As text, too: a browser makes other numbers of large ones.
+    profiles = [{**one, "json": _text(one["$properties"])} for one in store.profiles()[:_LATEST]]
+    return _json({"events": store.latest(), "refused": store.refused()[:_LATEST], "profiles": profiles})
 
 
 def _events(store: Store, look: Look) -> Reply | Stream:
@@ -89,6 +120,10 @@ VIEWS: dict[str, View] = {
     "/refused": _refused,
     "/latest": _latest,
 }
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def _json(content: Any) -> Reply:
