@@ -106,10 +106,8 @@ class Interrupt:
                     ready, _, _ = select.select([descriptor, self._wake], [], [], POLL_S)
                     if descriptor in ready:
                         break
-                    if self._wake in ready:
-                        os.read(
-                            self._wake, WAKE_BYTES
-                        )  # another signal, such as the one after Ctrl-Z, asks for nothing
+                    if self._wake in ready:  # another signal, such as the one after Ctrl-Z, asks for nothing
+                        os.read(self._wake, WAKE_BYTES)
                     self.on_wait()
             return b"" if self._over() else read(n)
 
