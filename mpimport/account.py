@@ -178,6 +178,12 @@ class Summary:
         return self.tally.undelivered
 
     @property
+    def in_vain(self) -> bool:
+        """Whether the run came to its end with rejects alone, and so did those before it of the same import."""
+        tally = self.tally
+        return self.exit_code == 1 and not (self.dry_run or tally.imported or tally.already_imported)
+
+    @property
     def tells_audit(self) -> bool:
         """Whether there is an audit to tell: of a dry run that came to its end, and read something."""
         return self.audit is not None and bool(self.tally.read) and not self.stopped

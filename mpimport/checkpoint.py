@@ -137,8 +137,8 @@ def load(path: Path) -> State | None:
         return None
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or error}", ours=False) from error
-    if not data:
-        return None  # somebody has made a place for it, as mktemp does; ours are never empty
+    if not data:  # a disk that lost power; to begin anew without a word would write rejects twice
+        raise Unusable("is empty: how far an import came is not written in it", ours=True)
     ours = data.startswith(_MARK)
     try:
         version = msgspec.json.decode(data, type=_AnyVersion).mpimport_checkpoint

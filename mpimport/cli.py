@@ -12,17 +12,16 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from errno import ENOSPC
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mpimport.command_line import ImportCommand, Misuse
+from mpimport.command_line import ImportCommand, problems_of
 from mpimport.completion import VARIABLE, complete_file, mend_shells
 from mpimport.errors import CannotWrite, MpimportError, Told, UsageProblem, noting
 from mpimport.options import EPILOG, HELP, with_options
 from mpimport.private_files import forbid_core_files
-from mpimport.standard_streams import is_missing, let_go, open_closed
+from mpimport.standard_streams import is_missing, is_null, let_go, open_closed
 
 if TYPE_CHECKING:
     from mpimport.account import Summary
@@ -125,6 +124,10 @@ def _inputs(
 def _or_standard_input(sources: Sequence[str]) -> Sequence[str]:
     if not sources and (is_missing(sys.stdin) or sys.stdin.isatty()):
         raise UsageProblem("nothing to import: name a file, or pipe events in; mpimport --help shows examples")
+    if not sources and is_null(sys.stdin):  # under cron a variable that is not set would be a success for ever
+        raise UsageProblem(
+            f"no SOURCE is named, and standard input is {os.devnull}; name a file, or - to read that all the same"
+        )
     if "-" in sources and is_missing(sys.stdin):
         raise UsageProblem("-: standard input is closed: nothing can be read from it; name a file, or pipe events in")
     return sources or ("-",)
@@ -159,13 +162,8 @@ def _run(arguments: list[str]) -> Any:
         lenient = command.make_context("mpimport", arguments, resilient_parsing=True, ignore_unknown_options=True)
         asked = lenient.params
         metrics = None if asked["dry_run"] else asked["metrics"]
-        with (
-            suppress(UsageProblem),
-            told_without_summary(sys.stderr, metrics=metrics, as_json=asked["log_format"] == "json"),
-        ):
-            problems = misuse.problems if isinstance(misuse, Misuse) else [misuse.format_message()]
-            raise UsageProblem(*problems) from misuse
-        raise
+        with told_without_summary(sys.stderr, metrics=metrics, as_json=asked["log_format"] == "json"):
+            raise UsageProblem(*problems_of(misuse)) from misuse
 
 
 def _guarded(run: Callable[[], Any]) -> int:
@@ -173,11 +171,6 @@ def _guarded(run: Callable[[], Any]) -> int:
         return int(run() or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as misuse:
-        shown = StringIO()
-        misuse.show(shown)  # a pattern of the shell may have made an option of the name of somebody's file
-        _say_all(shown.getvalue())
-        return UsageProblem.exit_code
     except Told as told:
         return told.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -96,7 +96,16 @@ class Misuse(click.UsageError):
 
     def __init__(self, problems: Iterable[str], context: click.Context) -> None:
         self.problems = tuple(problems)
-        super().__init__("\nError: ".join(self.problems), context)
+        super().__init__("\n".join(self.problems), context)
+
+
+def problems_of(misuse: click.ClickException) -> Sequence[str]:
+    """Give what is wrong with a command line, and where its options are told, unless something else helps."""
+    problems = misuse.problems if isinstance(misuse, Misuse) else (misuse.format_message(),)
+    last = problems[-1]
+    if last.endswith("?") or "--help" in last:
+        return problems
+    return (*problems[:-1], f"{last.rstrip('.')}. mpimport --help shows all options.")
 
 
 def _word_unknown(command: click.Command, argument: str, given: Sequence[str]) -> str:

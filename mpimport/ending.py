@@ -93,7 +93,8 @@ def _print_json(summary: Summary) -> str:
 
 def say_summary(summary: Summary, report: Report) -> None:
     """Say the summary as one log line, for alerts count lines: how the run ended, and as fields all there is to it."""
-    level = logging.ERROR if summary.exit_code > 1 else logging.WARNING if summary.exit_code else logging.INFO
+    failed = summary.exit_code > 1 or summary.in_vain
+    level = logging.ERROR if failed else logging.WARNING if summary.exit_code else logging.INFO
     report.say(
         level,
         "; ".join([summary_lines(summary)[0], *map(clean, summary.unwritten)]),

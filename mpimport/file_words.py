@@ -49,6 +49,13 @@ def word_unreadable(name: str, error: Exception) -> str:
     return f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}; check the file"
 
 
+def word_gone(name: str, error: Exception) -> str:
+    """Say why a file cannot be read that could be when the run began: its name was the right one."""
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: was there when the run began, and is gone; put it back, and run the same command again"
+    return word_unreadable(name, error)
+
+
 def _mend_name(name: str) -> str:
     path = Path(name)
     if name.isdecimal():

@@ -34,7 +34,7 @@ _COUNTERS = {
 _GAUGES = {
     "mpimport_last_start_timestamp_seconds": ("When the last run began; later than the last end while it runs.", ()),
     "mpimport_last_end_timestamp_seconds": ("When the last run ended.", ()),
-    "mpimport_last_success_timestamp_seconds": ("When a run last came to its end: exit code 0 or 1.", ()),
+    "mpimport_last_success_timestamp_seconds": ("When a run last came to its end, not with rejects alone.", ()),
     "mpimport_last_duration_seconds": ("How long the last run took.", ()),
     "mpimport_last_exit_code": ("The exit code of the last run.", ()),
     "mpimport_last_events": ("Events of the last run, by what became of them.", ("outcome",)),
@@ -72,7 +72,7 @@ def end(path: Path, summary: Summary) -> None:
     _count(values, "mpimport_retries", tally.retries)
     _count(values, "mpimport_imported_bytes", tally.nbytes)
     values["mpimport_unfinished", ""] = bool(summary.checkpoint or tally.undelivered)
-    _end(values, summary.exit_code, summary.seconds)
+    _end(values, summary.exit_code, summary.seconds, succeeded=summary.exit_code in (0, 1) and not summary.in_vain)
     _write(path, values)
 
 
@@ -89,17 +89,17 @@ def fail(path: Path, exit_code: int) -> None:
     else:
         for outcome in ("imported", "rejected", "undelivered"):
             values["mpimport_last_events", outcome] = 0
-        _end(values, exit_code, 0.0)
+        _end(values, exit_code, 0.0, succeeded=False)
     _write(path, values)
 
 
-def _end(values: _Values, exit_code: int, seconds: float) -> None:
+def _end(values: _Values, exit_code: int, seconds: float, *, succeeded: bool) -> None:
     now = time.time()
     _count(values, "mpimport_runs", 1, str(exit_code))
     values["mpimport_last_end_timestamp_seconds", ""] = now
     values["mpimport_last_duration_seconds", ""] = seconds
     values["mpimport_last_exit_code", ""] = exit_code
-    if exit_code in (0, 1):
+    if succeeded:
         values["mpimport_last_success_timestamp_seconds", ""] = now
 
 

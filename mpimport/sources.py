@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeAlias
 
 from mpimport.encodings import choose, rejoin, to_utf8
 from mpimport.errors import BrokenInput, MpimportError, UsageProblem
-from mpimport.file_words import word_elsewhere, word_unreadable
+from mpimport.file_words import word_elsewhere, word_gone, word_unreadable
 from mpimport.foreign import find_foreign
 from mpimport.gunzip import MAGIC, Raw, gunzip
 from mpimport.standard_streams import make_blocking
@@ -202,7 +202,7 @@ def open_source(
     try:
         file = _open(source.path, waits=patient is not None and not source.resumable)
     except OSError as error:
-        raise UsageProblem(word_unreadable(source.name, error)) from error
+        raise UsageProblem(word_gone(source.name, error)) from error
     if not source.resumable:
         return ByteStream(source.name, _patiently(file, file.read, patient), close=file.close, encoding=encoding)
     again = partial(open_source, source, stdin, heed=heed, encoding=encoding)

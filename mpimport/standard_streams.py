@@ -50,6 +50,13 @@ def is_missing(stream: TextIO | None) -> bool:
     return stream is None or getattr(stream, "name", None) == os.devnull
 
 
+def is_null(stream: TextIO) -> bool:
+    """Whether a standard stream is the null device."""
+    with suppress(OSError, ValueError):
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))  # noqa: PTH116  no path of a user's
+    return False
+
+
 def make_blocking(stdin: BinaryIO) -> None:
     """Undo O_NONBLOCK, which a pipe may inherit: its reader would take a pause for the end."""
     with suppress(OSError, ValueError, AttributeError):

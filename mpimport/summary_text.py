@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, top_reasons
-from mpimport.errors import CannotWrite
+from mpimport.errors import BrokenInput, CannotWrite
 from mpimport.mends import words_of
 from mpimport.printable import clean
 
@@ -73,7 +73,8 @@ def _headline(summary: Summary) -> str:
     if tally.imported == tally.read:
         every = {1: "the one event", 2: "both events"}.get(tally.read, f"all {many(tally.read, 'event')}")
         return f"imported {remaining + many(tally.read, 'event') if remaining else every} {into}"
-    return f"imported {tally.imported:,} of {remaining}{many(tally.read, 'event')} {into}"
+    imported = "NONE" if summary.in_vain else f"{tally.imported:,}"
+    return f"imported {imported} of {remaining}{many(tally.read, 'event')} {into}"
 
 
 def _account(summary: Summary) -> Iterator[str]:
@@ -136,6 +137,9 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
         steps.append(f"run the same command again{harmless(summary)}")
     elif repeats and summary.exit_code == CannotWrite.exit_code and not summary.tally.undelivered:
         steps.append(f"mend what kept a file from being written, and {_AGAIN} to have it{harmless(summary)}")
+    elif repeats and summary.exit_code == BrokenInput.exit_code:
+        note = harmless(summary) if summary.tally.requests else ""
+        steps.append(f"when the whole input is there, run the same command again{note}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what stopped it (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]

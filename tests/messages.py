@@ -68,6 +68,7 @@ TELLS_ONLY = {
     "cannot be trusted": "checkpoint.py",
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
+    "is empty: how far an import came": "checkpoint.py",
     # Said to a program, whose author has a traceback.
     "the record has no JSON form": "inputs.py",
     # A bug of ours, told as one.

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,12 @@ def test_what_click_refuses_is_told_to_programs_too(
 
     Path("m.prom").unlink()
     assert run(events, "--metrics", "m.prom", *arguments) == 2
-    assert capsys.readouterr().err.startswith(("Usage: mpimport", "Error: "))
+    problem, end = capsys.readouterr().err.splitlines()
+    moment, program, why = problem.split(" ", 2)
+    assert datetime.fromisoformat(moment).tzinfo is not None
+    assert program == "mpimport:"
+    assert words in why
+    assert end == "Nothing was sent."
     assert 'mpimport_last_exit_code{import="m"} 2.0' in Path("m.prom").read_text()
 
 

@@ -16,6 +16,7 @@ from running import good_event, write_ndjson
 from mpimport import cli, given
 from mpimport.given import Given, bring_together
 from mpimport.giving_way import GIVES_WAY, SECRETS
+from mpimport.private_files import find_exposure
 from mpimport.settings_given import settings_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes and owners of this kind")
@@ -600,6 +601,16 @@ def test_a_secret_that_others_can_read_is_warned_of(
     monkeypatch.setattr(os, "statvfs", lambda _: type("Mount", (), {"f_flag": os.ST_RDONLY}))
     assert run("--secret-file", "secret") == 0
     assert words not in capsys.readouterr().err
+
+
+@posix
+def test_a_secret_of_root_that_our_group_can_read_is_as_its_owner_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "secret", "s", 0o440)  # as in a pod with fsGroup
+    assert find_exposure(tmp_path / "secret")
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert find_exposure(tmp_path / "secret") is None
 
 
 @pytest.mark.parametrize("name", ["mpimport.toml", "m.toml", "secret"])

@@ -503,6 +503,16 @@ def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
     assert len((tmp_path / "e.ndjson.rejected.ndjson").read_bytes().splitlines()) == 1
 
 
+@pytest.mark.parametrize("more", [(), ("-q",)])
+def test_a_script_whose_variable_is_not_set_is_no_success_under_cron(tmp_path: Path, more: tuple[str, ...]) -> None:
+    ended = finish(start("--sandbox", *more, cwd=tmp_path))
+    meant = finish(start("-", "--sandbox", *more, cwd=tmp_path))
+    piped = mpimport("--sandbox", *more, cwd=tmp_path)
+
+    assert (ended.code, meant.code, piped.code) == (2, 0, 0)
+    assert f"no SOURCE is named, and standard input is {os.devnull}; name a file, or - to" in ended.err
+
+
 @pytest.mark.parametrize(("source", "words"), [("", b"nothing to import"), ("-", b"-: standard input is closed")])
 def test_a_standard_input_that_is_closed_is_not_empty(tmp_path: Path, source: str, words: bytes) -> None:
     done = subprocess.run(

@@ -100,6 +100,8 @@ def test_in_a_narrow_terminal_no_variable_is_cut(
         (["--dry-run=yes", "--region", "xx", "--wrokers", "3"], "Did you mean --workers?"),
         (["--region", "us1", "--dry-run=yes", "--token"], "Did you mean us?"),
         (["--region", "us1", "--dry-run=yes", "--token"], "'--token' requires an argument: write what it takes"),
+        (["--token"], "write what it takes behind --token. mpimport --help shows all options."),
+        (["--log-format", "xml"], "'xml' is not one of 'text', 'json'. mpimport --help shows all options."),
         (["--xyzzy"], "No such option '--xyzzy'. mpimport --help shows all options."),
         (["--region", "us1"], "Did you mean us?"),
         (["--region", "Europe"], "Did you mean eu?"),
@@ -120,10 +122,12 @@ def test_what_was_meant_is_said(capsys: pytest.CaptureFixture[str], arguments: l
 
 def test_all_that_is_wrong_with_a_command_line_is_told_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("e.ndjson", "--wrokers", "3", "--timeout", "x", "\u2013dry-run", "--region", "de", "--", "--x") == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+    *told, end = capsys.readouterr().err.splitlines()
 
     assert [word for word in ("--wrokers", "\u2013dry-run", "--timeout", "--region") if word not in str(told)] == []
     assert len(told) == 4
+    assert all(" mpimport: " in line for line in told)
+    assert end == "Nothing was sent."
 
 
 def test_what_others_call_an_option_is_none_of_ours() -> None:

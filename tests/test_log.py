@@ -24,6 +24,7 @@ from mpimport.trouble import QUIET_S, Trouble
 ENDS = {
     "success": (0, ["good.ndjson", "--sandbox"], "imported both events into"),
     "empty": (0, ["empty.ndjson", "--sandbox"], "no event was read to import into"),
+    "in vain": (1, ["vain.ndjson", "--sandbox"], "imported NONE of 3 events into"),
     "rejects": (1, ["bad.ndjson", "--sandbox"], "imported 1 of 8 events into"),
     "dry run": (1, ["bad.ndjson", "--dry-run"], "dry run: 1 of 8 events would be imported into"),
     "header": (2, ["semicolons.csv", "--sandbox"], "the header row has no commas, but semicolons: --delimiter ';'"),
@@ -58,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     write_ndjson(tmp_path / "good.ndjson", good)
     names = [{**good_event(number), "event": ""} for number in range(3)]
     times = [good_event(number, time=5) for number in range(3, 6)]
+    write_ndjson(tmp_path / "vain.ndjson", names)
     write_ndjson(tmp_path / "bad.ndjson", [*names, *times, good_event(7, time="\x1b[31mred"), good_event(8)])
     (tmp_path / "empty.ndjson").touch()
     (tmp_path / "blank.ndjson").write_bytes(b"\n\n")
@@ -90,8 +92,9 @@ def test_as_json_the_last_line_tells_the_end_and_is_the_only_error(
         assert lines == []
         return
     last = lines[-1]
-    assert [line for line in lines if line["level"] == "error"] == [last] * (code > 1)
-    assert last["level"] == {0: "info", 1: "warning"}.get(code, "error")
+    failed = code > 1 or end == "in vain"
+    assert [line for line in lines if line["level"] == "error"] == [last] * failed
+    assert last["level"] == ("error" if failed else {0: "info", 1: "warning"}[code])
     assert words in last["message"]
     assert last["exit_code"] == code
     assert [line for line in lines if "exit_code" in line] == [last]
@@ -110,12 +113,13 @@ def test_as_text_a_cause_is_told_once(end: str, more: tuple[str, ...], folder: P
     assert ended.code == code, ended.err
     assert ended.err.count(words) == (code != 0 or "-q" not in more)
     if end in NOTHING_READ:
-        cause, told = ended.err.splitlines()
+        cause, told, *steps = ended.err.splitlines()
+        assert steps == ["next: when the whole input is there, run the same command again"] * (code == 6)
         moment, stopped, _ = cause.split(" ", 2)
         assert datetime.fromisoformat(moment).tzinfo is not None
         assert stopped == "STOPPED:"
         assert told == "No event was read, and nothing was sent."
-    elif end in BEFORE_READING and end != "misspelt":
+    elif end in BEFORE_READING:
         *problems, told = ended.err.splitlines()
         for problem in problems:
             moment, program, _ = problem.split(" ", 2)

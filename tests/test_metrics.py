@@ -58,6 +58,15 @@ def test_counters_go_on_and_times_stay(tmp_path: Path, monkeypatch: pytest.Monke
     assert found["mpimport_imported_bytes_total"] == 1000
 
 
+def test_a_run_that_imported_nothing_and_rejected_all_is_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "shop.prom"
+    metrics.end(path, ended(1, read=3, rejected=3))
+    assert "mpimport_last_success_timestamp_seconds" not in read(path)
+
+    metrics.end(path, ended(1, read=1, rejected=1, already_imported=2))
+    assert "mpimport_last_success_timestamp_seconds" in read(path)
+
+
 def test_the_second_of_two_runs_at_once_leaves_the_files_to_the_first(tmp_path: Path) -> None:
     path = tmp_path / "shop.prom"
     metrics.begin(path)

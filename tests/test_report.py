@@ -429,7 +429,7 @@ def test_an_option_that_mends_most_of_them_is_named_instead(read: int, code: str
         (0, 0, True, "nothing was left to import into"),
         (1, 1, False, "imported the one event into"),
         (1, 1, True, "imported the remaining 1 event into"),
-        (1, 0, False, "imported 0 of 1 event into"),
+        (1, 0, False, "imported NONE of 1 event into"),
         (2, 2, False, "imported both events into"),
         (3, 2, False, "imported 2 of 3 events into"),
     ],
@@ -437,7 +437,18 @@ def test_an_option_that_mends_most_of_them_is_named_instead(read: int, code: str
 def test_the_first_line_counts_in_words_that_fit(read: int, imported: int, words: str, *, resumed: bool) -> None:
     tally = Tally(read=read, imported=imported, rejected=read - imported)
 
-    assert summary_lines(summary(tally=tally, resumed=resumed))[0].startswith(words)
+    told = summary_lines(summary(tally=tally, resumed=resumed, exit_code=int(read > imported)))
+    assert told[0].startswith(words)
+
+
+@pytest.mark.parametrize("how", [{"exit_code": 5}, {"exit_code": 1, "dry_run": True}])
+def test_a_run_is_not_in_vain_that_was_cut_short_or_was_to_import_nothing(how: dict[str, Any]) -> None:
+    assert not summary(tally=Tally(read=1, rejected=1), **how).in_vain
+
+
+def test_a_run_is_not_in_vain_after_one_that_imported_something() -> None:
+    assert summary(tally=Tally(read=1, rejected=1), exit_code=1).in_vain
+    assert not summary(tally=Tally(read=1, rejected=1, already_imported=5), exit_code=1).in_vain
 
 
 def test_nothing_is_to_do_after_a_success() -> None:

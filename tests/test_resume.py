@@ -626,12 +626,14 @@ def test_rejects_of_the_run_before_stay_though_their_file_is_removed_meanwhile(h
     assert summary.rejected_files == ("e.ndjson.rejected.ndjson",)
 
 
-def test_an_empty_file_is_a_place_for_a_checkpoint(here: Path) -> None:
-    job = write_import(here, "ndjson", 20)
+def test_an_empty_checkpoint_is_refused_as_a_damaged_one_is(here: Path) -> None:
+    job, server, draw = write_import(here, "ndjson", 20), Server(random.Random(1)), random.Random(1)
     (here / "c").touch()
-    summary = go(
-        job.sources, Server(random.Random(1)), random.Random(1), replace(KEPT, run=replace(KEPT.run, checkpoint="c"))
-    )
+    kept = replace(KEPT, run=replace(KEPT.run, checkpoint="c"))
+    with pytest.raises(UsageProblem, match=r"the file c is empty: .*; begin anew with --restart"):
+        go(job.sources, server, draw, kept)
+    assert not server.stored
+    summary = go(job.sources, server, draw, replace(kept, run=replace(kept.run, restart=True)))
 
     assert summary.read == 20
     assert not (here / "c").exists()

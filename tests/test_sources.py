@@ -181,10 +181,12 @@ def test_a_pipe_that_does_not_block_is_not_taken_for_empty() -> None:
 
 
 def test_a_source_that_is_gone_or_became_a_folder(folder: Path) -> None:
-    put("a.ndjson", "d/x")
+    put("a.ndjson", "b.ndjson", "d/x")
     (source,) = expand(["a.ndjson"])[0]
     Path("a.ndjson").unlink()
-    assert "no such file" in message_of(lambda: open_source(source, NO_STDIN))
+    gone = message_of(lambda: open_source(source, NO_STDIN))
+    assert "was there when the run began, and is gone; put it back" in gone
+    assert "b.ndjson" not in gone
     Path("a.ndjson").mkdir()
     assert "directory" in message_of(lambda: open_source(source, NO_STDIN))
 
