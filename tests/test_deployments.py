@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import shutil
 import stat
@@ -20,15 +21,17 @@ from mpimport.sandbox import Sandbox, SandboxConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SERVICE = (EXAMPLES / "systemd" / "mpimport.service").read_text(encoding="utf-8")
+TIMER = (EXAMPLES / "systemd" / "mpimport.timer").read_text(encoding="utf-8")
 CRON_JOB: dict[str, Any] = list(yaml.safe_load_all((EXAMPLES / "kubernetes" / "cronjob.yaml").read_text()))[1]
 WORKFLOW: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text())
-TO_BE_RETRIED = {5, 7, 130, 143}
-NOT_TO_BE_RETRIED = {1, 2, 3, 4, 6, 70}
 ACCOUNT = SandboxConfig(
     username=CREDENTIALS["MP_USERNAME"], secret=CREDENTIALS["MP_SECRET"], project_id=CREDENTIALS["MP_PROJECT_ID"]
 )
 DAY = "2025-03-14"
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+needs_flock = pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("flock")), reason="bash or flock is not installed"
+)
 
 
 def service(name: str) -> str:
@@ -50,8 +53,11 @@ def imports(script: str, folder: Path, shell: str, **more: str) -> subprocess.Co
     program = folder / "bin" / "mpimport"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mpimport "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    (folder / "events" / f"{DAY}.ndjson.gz").write_bytes(gzip.compress(ndjson([good_event(1), good_event(2)])))
-    (folder / "secrets" / "mixpanel").write_text(CREDENTIALS["MP_SECRET"] + "\n")
+    file, secret = folder / "events" / f"{DAY}.ndjson.gz", folder / "secrets" / "mixpanel"
+    file.write_bytes(gzip.compress(ndjson([good_event(1), good_event(2)])))
+    os.utime(file, (1_742_000_000,) * 2)  # none that is still being written
+    secret.write_text(CREDENTIALS["MP_SECRET"] + "\n")
+    secret.chmod(0o600)
     path = f"{folder / 'bin'}:/usr/bin:/bin"
     known = {name: value for name, value in CREDENTIALS.items() if name != "MP_SECRET"}
     env = {**known, "PATH": path, "DAY": DAY, "XDG_STATE_HOME": str(folder / "state"), **more}
@@ -79,23 +85,30 @@ def replaced(text: str, words: Mapping[str, object]) -> str:
     return text
 
 
-@needs_bash
+@needs_flock
 def test_what_the_service_runs_imports(tmp_path: Path) -> None:
     quoted = service("ExecStart").removeprefix("/bin/sh -c '").removesuffix("'")
-    script = replaced(quoted, {"$$": "$", "%%": "%", "/var/spool/events": tmp_path / "events"})
-    folders = {"CREDENTIALS_DIRECTORY": str(tmp_path / "secrets"), "STATE_DIRECTORY": str(tmp_path / "state")}
+    script = replaced(quoted, {"$$": "$", "/usr/local/lib/mpimport/cron.sh": EXAMPLES / "cron.sh"})
+    given = dict(line.split("=") for line in re.findall("^Environment=(.*)$", SERVICE, re.MULTILINE))
+    places = {"/var/lib/mpimport": str(tmp_path / "state"), "/var/spool/events": str(tmp_path / "events")}
+    env = {name: places[place] for name, place in given.items()}
 
-    assert imports(script, tmp_path, "sh", **folders).returncode == 0
+    assert f"install -D -m 755 ../cron.sh {service('ExecStart').split()[-1].rstrip(chr(39))}" in SERVICE
+    assert imports(script, tmp_path, "sh", CREDENTIALS_DIRECTORY=str(tmp_path / "secrets"), **env).returncode == 0
+    assert (tmp_path / "state" / "done" / DAY).exists()
 
 
-@needs_bash
+@needs_flock
 def test_what_the_cron_job_runs_imports(tmp_path: Path) -> None:
-    shell, option, script = pod()["containers"][0]["command"]
-    places = {"/events/": f"{tmp_path}/events/", "/state/": f"{tmp_path}/state/", "/secrets/mixpanel/secret": "S"}
-    script = replaced(script, places).replace(" S ", f" {tmp_path}/secrets/mixpanel ")
+    shell, script = pod()["containers"][0]["command"]
+    given = {one["name"]: one["value"] for one in pod()["containers"][0]["env"]}
+    folders = {"/state": "state", "/events": "events", "/secrets/mixpanel/secret": "secrets/mixpanel"}
+    env = {name: str(tmp_path / folders[place]) for name, place in given.items()}
 
-    assert (shell, option) == ("/bin/sh", "-c")
-    assert imports(script, tmp_path, "sh").returncode == 0
+    assert (shell, script) == ("/bin/bash", "/script/cron.sh")
+    assert "--from-file=../cron.sh" in (EXAMPLES / "kubernetes" / "cronjob.yaml").read_text()
+    assert imports(f"exec bash {EXAMPLES / 'cron.sh'}", tmp_path, "sh", **env).returncode == 0
+    assert (tmp_path / "state" / "done" / DAY).exists()
 
 
 @needs_bash
@@ -119,15 +132,40 @@ def test_the_workflow_tries_again_only_what_another_try_can_mend(code: int, call
     assert (tmp_path / "calls").read_text().count("call") == calls
 
 
-def test_exit_codes_that_no_other_try_can_mend_are_told_apart() -> None:
-    policy = CRON_JOB["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
-    failing = next(rule for rule in policy if rule["action"] == "FailJob")["onExitCodes"]
-    prevented = {int(code) for code in service("RestartPreventExitStatus").split()}
+def test_the_next_run_is_the_other_try() -> None:
+    job = CRON_JOB["spec"]["jobTemplate"]["spec"]
 
-    assert set(failing["values"]) == prevented == NOT_TO_BE_RETRIED
-    assert not prevented & TO_BE_RETRIED
-    assert (service("Restart"), pod()["restartPolicy"]) == ("on-failure", "Never")
-    assert failing["containerName"] == pod()["containers"][0]["name"]
+    assert (job["backoffLimit"], pod()["restartPolicy"]) == (0, "Never")
+    assert "Restart=" not in SERVICE
+    assert "OnCalendar=*-*-* 06..12:17:00 UTC" in TIMER
+    assert CRON_JOB["spec"]["schedule"] == "17 6-12 * * *"
+
+
+def test_the_service_is_asked_to_stop_by_one_signal() -> None:
+    assert service("KillMode") == "mixed"  # the script hands it on, and a second one ends mpimport at once
+
+
+@needs_flock
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_secret_that_root_hands_over_to_our_group_is_taken(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    secret.chmod(0o440)
+    settings = {
+        "EVENTS_DIR": str(tmp_path),
+        "SECRET_FILE": str(secret),
+        "STATE_DIR": str(tmp_path / "state"),
+        "DAY": DAY,
+    }
+    (tmp_path / "mpimport").write_text("#!/bin/sh\n")
+    (tmp_path / "mpimport").chmod(0o755)
+    env = environment({**CREDENTIALS, **settings, "PATH": f"{tmp_path}:/usr/bin:/bin"})
+    ended = []
+    for owner in (os.geteuid(), 4242):
+        os.chown(secret, owner, -1)
+        ended.append(subprocess.run(["bash", EXAMPLES / "cron.sh"], env=env, timeout=60, check=False).returncode)
+
+    assert ended == [2, 66]  # the day has no file
 
 
 def test_secrets_are_files_and_checkpoints_outlast_the_run() -> None:
@@ -135,7 +173,7 @@ def test_secrets_are_files_and_checkpoints_outlast_the_run() -> None:
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in pod()["containers"][0]["volumeMounts"]}
 
     assert service("LoadCredential") == "mixpanel:/etc/mpimport/secret"
-    assert service("Environment") == f"XDG_STATE_HOME=/var/lib/{service('StateDirectory')}"
+    assert f"\nEnvironment=XDG_STATE_HOME=/var/lib/{service('StateDirectory')}\n" in SERVICE
     assert "secret" in mounts["/secrets/mixpanel"]
     assert "persistentVolumeClaim" in mounts["/state"]
     assert CRON_JOB["spec"]["concurrencyPolicy"] == "Forbid"

@@ -319,6 +319,7 @@ needs_flock = pytest.mark.skipif(
     not (shutil.which("bash") and shutil.which("flock")), reason="bash or flock is not installed"
 )
 DAY = "2025-03-14"
+SUMMARY = {"read": 3, "imported": 2, "rejected": 1, "undelivered": 0, "already_imported": 0, "already_rejected": 0}
 
 
 class Cron:
@@ -333,7 +334,7 @@ class Cron:
         (root / "bin").mkdir()
         self.secret.write_text(SECRET + "\n")
         self.secret.chmod(0o600)
-        self.install('echo "$@" >>calls; echo "words for people" >&2; echo "{}"; exit 0')
+        self.exit_with(0)
 
     def install(self, commands: str) -> None:
         """Let `mpimport` be a shell script."""
@@ -341,9 +342,10 @@ class Cron:
         program.write_text(f"#!/bin/sh\n{commands}\n")
         program.chmod(0o755)
 
-    def exit_with(self, code: int) -> None:
-        """Let `mpimport` end with an exit code."""
-        self.install(f'echo "$@" >>calls; echo "words for people" >&2; echo "{{}}"; exit {code}')
+    def exit_with(self, code: int, **counts: int) -> None:
+        """Let `mpimport` end with an exit code, and a summary."""
+        summary = json.dumps({**SUMMARY, **counts})
+        self.install(f"echo \"$@\" >>calls; echo 'words for people' >&2; echo '{summary}'; exit {code}")
 
     def environment(self, day: str, **more: str) -> dict[str, str]:
         """Give what cron would have in its environment."""
@@ -354,6 +356,7 @@ class Cron:
             "SECRET_FILE": str(self.secret),
             "EVENTS_DIR": str(self.events),
             "EVENTS_SUFFIX": ".ndjson",
+            "SETTLED_MINUTES": "0",
             "STATE_DIR": str(self.state),
             "ALERT": "cat >>alerts",
             "NOTIFY": "cat >>notices",
@@ -407,7 +410,7 @@ def cron(tmp_path: Path) -> Cron:
     ("code", "exit_code", "hook", "words"),
     [
         (0, 0, None, ""),
-        (1, 0, "notices", "some events were rejected; what to do about them stands below"),
+        (1, 0, "notices", "2 events were imported, 1 rejected; what to do about them stands below"),
         (2, 2, "alerts", "refused before anything was sent"),
         (3, 3, "alerts", "stopped with exit code 3"),
         (4, 4, "alerts", "stopped with exit code 4"),
@@ -423,7 +426,7 @@ def test_cron_tells_the_exit_codes_apart(cron: Cron, code: int, exit_code: int, 
     cron.exit_with(code)
 
     assert cron.run() == (0 if code <= 1 else exit_code)
-    assert cron.log() == [{"day": DAY, "exit_code": code, "summary": {}}]
+    assert cron.log() == [{"day": DAY, "exit_code": code, "summary": SUMMARY}]
     assert cron.days("done") == ([DAY] if code <= 1 else [])
     assert cron.days("unfinished") == ([] if code <= 1 else [DAY])
     told = {name: cron.read(name) for name in ("alerts", "notices")}
@@ -439,7 +442,8 @@ def test_cron_gives_the_secret_by_its_file_and_never_by_an_argument(cron: Cron) 
     assert cron.run() == 0
 
     file, rejected = cron.events / f"{DAY}.ndjson", cron.state / f"{DAY}.rejected.ndjson"
-    options = f"--json -q --no-progress --secret-file {cron.secret} --rejected {rejected}"
+    page = cron.state / f"{DAY}.html"
+    options = f"--json -q --no-progress --secret-file {cron.secret} --rejected {rejected} --report {page}"
     assert cron.read("calls") == f"{options} {file}\n"
     assert SECRET not in cron.read("calls") + cron.read("state/log.ndjson")
 
@@ -460,7 +464,8 @@ def test_cron_tries_an_unfinished_day_again_and_leaves_a_finished_one_alone(cron
 @needs_flock
 def test_cron_goes_on_to_the_next_day_when_a_file_is_at_fault_and_stops_when_the_server_is(cron: Cron) -> None:
     (cron.events / "2025-03-15.ndjson").touch()
-    cron.install(f'case "$*" in *{DAY}.ndjson) exit 6 ;; esac')
+    fine = json.dumps(SUMMARY)
+    cron.install(f"case \"$*\" in *{DAY}.ndjson) exit 6 ;; esac; echo '{fine}'")
     assert cron.run() == 6
     assert cron.run("2025-03-15") == 6
     assert (cron.days("done"), cron.days("unfinished")) == (["2025-03-15"], [DAY])
@@ -469,6 +474,100 @@ def test_cron_goes_on_to_the_next_day_when_a_file_is_at_fault_and_stops_when_the
     assert cron.run("2025-03-16") == 4
     assert len(cron.read("calls").splitlines()) == 1
     assert cron.days("unfinished") == [DAY, "2025-03-16"]
+
+
+@needs_flock
+@pytest.mark.parametrize("code", [3, 5, 6, 7, 70, 137])
+def test_no_day_keeps_those_after_it_from_being_tried(cron: Cron, code: int) -> None:
+    (cron.events / "2025-03-15.ndjson").touch()
+    cron.install(f"case \"$*\" in *{DAY}.ndjson) exit {code} ;; esac; echo '{json.dumps(SUMMARY)}'")
+
+    assert [cron.run(), cron.run("2025-03-15")] == [code, code]
+    assert (cron.days("done"), cron.days("unfinished")) == (["2025-03-15"], [DAY])
+
+
+@needs_flock
+def test_cron_ends_with_the_worst_code_of_all_days(cron: Cron) -> None:
+    cron.exit_with(6)
+    assert cron.run() == 6
+    assert cron.run("2025-03-15") == 6
+    assert "there is no" in cron.read("alerts")
+
+
+@needs_flock
+@pytest.mark.parametrize("code", [5, 7, 143])
+def test_cron_alerts_when_a_day_is_unfinished_for_a_day(cron: Cron, code: int) -> None:
+    cron.exit_with(code)
+    assert cron.run() == cron.run() == code
+    assert cron.read("alerts") == ""
+    os.utime(cron.state / "unfinished" / DAY, times=(time.time() - 90_000,) * 2)
+    assert cron.run() == cron.run() == code
+    assert cron.read("alerts").count("it has not been done for more than a day now") == 2
+
+
+@needs_flock
+@pytest.mark.parametrize("code", [0, 1])
+def test_cron_takes_no_file_without_events_for_done(cron: Cron, code: int) -> None:
+    cron.exit_with(code, read=0, imported=0, rejected=0)
+    assert cron.run() == 66
+    assert f"no event is in {cron.events / DAY}.ndjson" in cron.read("alerts")
+    assert (cron.days("done"), cron.days("unfinished")) == ([], [DAY])
+
+    (cron.state / "done" / DAY).touch()
+    assert cron.run() == 0
+    assert cron.days("unfinished") == []
+    assert len(cron.read("calls").splitlines()) == 1
+
+
+@needs_flock
+def test_cron_takes_a_day_for_done_of_which_earlier_runs_imported_all(cron: Cron) -> None:
+    cron.exit_with(0, read=0, imported=0, rejected=0, already_imported=5)
+
+    assert cron.run() == 0
+    assert cron.days("done") == [DAY]
+
+
+@needs_flock
+def test_cron_alerts_once_when_all_was_rejected(cron: Cron) -> None:
+    cron.exit_with(1, imported=0, rejected=3000)
+
+    assert [cron.run(), cron.run()] == [1, 0]
+    assert f"{DAY}: 0 events were imported, 3000 rejected" in cron.read("alerts")
+    assert cron.read("notices") == ""
+    assert cron.days("done") == [DAY]
+
+
+@needs_flock
+def test_cron_leaves_a_file_that_is_being_written_to_the_next_run(cron: Cron) -> None:
+    file = cron.events / f"{DAY}.ndjson"
+    assert cron.run(SETTLED_MINUTES="10") == 75
+    assert (cron.read("calls"), cron.read("alerts"), cron.days("unfinished")) == ("", "", [DAY])
+    assert "was written to in the last 10 minutes; it is left to the next run" in cron.read("notices")
+
+    os.utime(file, times=(time.time() - 660,) * 2)
+    assert cron.run(SETTLED_MINUTES="10") == 0
+    assert cron.days("done") == [DAY]
+
+
+@needs_flock
+def test_cron_makes_up_for_days_on_which_it_did_not_run(cron: Cron) -> None:
+    for day in ("2025-02-27", "2025-02-28", "2025-03-01", "2025-03-03"):
+        (cron.events / f"{day}.ndjson").touch()
+
+    assert [cron.run("2025-02-27"), cron.run("2025-03-03")] == [0, 66]
+    assert cron.days("done") == ["2025-02-27", "2025-02-28", "2025-03-01", "2025-03-03"]
+    assert cron.days("unfinished") == ["2025-03-02"]
+    assert "2025-03-02: there is no" in cron.read("alerts")
+    assert cron.run("2025-02-28", BACK_DAYS="7") == 66
+    assert "2025-02-26" not in cron.read("alerts")
+
+
+@needs_flock
+def test_cron_tells_of_days_that_it_cannot_make_up_for(cron: Cron) -> None:
+    assert cron.run() == 0
+    assert cron.run("2025-03-20", BACK_DAYS="2") == 66
+    assert f"no run has looked at the days after {DAY}; 2 before 2025-03-20 are made up for" in cron.read("alerts")
+    assert cron.days("unfinished") == ["2025-03-18", "2025-03-19", "2025-03-20"]
 
 
 @needs_flock
@@ -509,6 +608,7 @@ def test_cron_leaves_it_to_a_run_that_is_not_done_yet(cron: Cron) -> None:
         ({"SECRET_FILE": "/nowhere/secret"}, "/nowhere/secret cannot be read"),
         ({"DAY": "../../etc"}, "not a day such as"),
         ({"DAY": "yesterday"}, "not a day such as"),
+        ({"BACK_DAYS": "a week"}, "BACK_DAYS is 'a week', not a number"),
     ],
 )
 def test_cron_says_what_is_not_set_up(cron: Cron, settings: Mapping[str, str], words: str) -> None:
@@ -583,16 +683,19 @@ def test_cron_imports_for_real(cron: Cron) -> None:
     with Sandbox(ONE_ACCOUNT) as sandbox:
         codes += [cron.run(day, MP_URL=sandbox.url) for day in (DAY, "2025-03-15")]
         stats = sandbox.stats()
+        (cron.events / "2025-03-16.ndjson").touch()
+        codes.append(cron.run("2025-03-16", MP_URL=sandbox.url))
         cron.secret.write_text("another")
         shutil.copy(EXAMPLES / "flat.ndjson", cron.events / "2025-03-16.ndjson")
         codes.append(cron.run("2025-03-16", MP_URL=sandbox.url))
 
-    assert codes == [5, 0, 0, 4], cron.read("alerts") + cron.read("notices")
+    assert codes == [5, 0, 0, 66, 4], cron.read("alerts") + cron.read("notices")
     assert [(line["exit_code"], line["summary"]["imported"]) for line in cron.log()] == [
         (5, 0),
         (0, 300),
         (1, 20),
         (0, 100),
+        (0, 0),
         (4, 0),
     ]
     assert stats["stored"] == 420
