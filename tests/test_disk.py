@@ -264,7 +264,7 @@ def test_a_source_that_changes_before_its_turn_is_told(tmp_path: Path, change: s
         ended = finish(process)
 
     assert ended.code == 6, ended.err
-    assert ("no such file" if change == "gone" else "had 1") in ended.err
+    assert ("was there when the run began, and is gone" if change == "gone" else "had 1") in ended.err
     assert "second.ndjson" in ended.err
     assert_balanced(ended.summary)
     assert ended.summary["imported"] >= 8000
