@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 _MAKES_ROOM_S = 1.0  # who reads at all has made room by then
@@ -53,7 +55,9 @@ def is_missing(stream: TextIO | None) -> bool:
 def is_null(stream: TextIO) -> bool:
     """Whether a standard stream is the null device."""
     with suppress(OSError, ValueError):
-        return os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))  # noqa: PTH116  no path of a user's
+        status = os.fstat(stream.fileno())
+        # Windows gives every pipe the same number as the null device.
+        return stat.S_ISCHR(status.st_mode) and os.path.samestat(status, Path(os.devnull).stat())
     return False
 
 
