@@ -116,7 +116,7 @@ count() {
 import_day() {
   local day=$1 file=$EVENTS_DIR/$1$EVENTS_SUFFIX code summary imported rejected hook patient=$NOTIFY since=
   if ! [ -e "$file" ]; then
-    tell "$ALERT" "$day: there is no $file"
+    tell "$ALERT" "$day: there is no $file; put it there, or if that day has none: touch $STATE_DIR/done/$day"
     return 66
   fi
   if [ -n "$(find "$STATE_DIR/unfinished/$day" -mmin +1440)" ]; then

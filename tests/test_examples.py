@@ -573,7 +573,8 @@ def test_cron_tells_of_days_that_it_cannot_make_up_for(cron: Cron) -> None:
 @needs_flock
 def test_cron_alerts_when_there_is_no_file(cron: Cron) -> None:
     assert cron.run("2025-03-15") == 66
-    assert cron.read("alerts") == f"mpimport: 2025-03-15: there is no {cron.events / '2025-03-15.ndjson'}\n"
+    step = f"put it there, or if that day has none: touch {cron.state / 'done' / '2025-03-15'}"
+    assert cron.read("alerts") == f"mpimport: 2025-03-15: there is no {cron.events / '2025-03-15.ndjson'}; {step}\n"
     assert cron.days("unfinished") == ["2025-03-15"]
 
 
