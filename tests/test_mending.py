@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from running import good_event, ndjson
+from running import good_event, mpimport, ndjson
+from scripted_server import Answer, ScriptedServer
 
 from mpimport import cli
 from mpimport.account import ReasonCount, Summary, Tally
@@ -298,3 +299,27 @@ def test_another_encoding_may_change_ids_that_were_made() -> None:
         tally.mends["insert_id_made"] = made
         steps = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
         assert steps[0].endswith(about) is bool(made)
+
+
+def test_what_the_server_refused_is_not_read_again_as_the_source_was(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("kind,when,who,a,c\nBuy,01.05.2025,u1,A,C\nBuy,02.05.2025,u2,A,C\n")
+    options = [
+        *("--event-field", "kind", "--time-field", "when", "--distinct-id-field", "who", "--time-format", "%d.%m.%Y"),
+        *("--rename", "a=b", "--rename", "c=a"),
+    ]
+    refusal = {"code": 400, "num_records_imported": 0, "status": "Bad Request", "error": "some data points failed"}
+    failed = [{"index": n, "insert_id": "", "field": "properties.a", "message": "not today"} for n in range(2)]
+    answer = Answer(400, json.dumps({**refusal, "failed_records": failed}).encode())
+    with ScriptedServer([answer] * 9) as server:
+        ended = mpimport("e.csv", *options, "--url", server.url, cwd=tmp_path)
+    assert ended.code == 1, ended.err
+    assert "with the same mapping options" in ended.err
+
+    with Sandbox(SandboxConfig()) as sandbox:
+        ended = mpimport("e.csv.rejected.ndjson", *options, "--url", sandbox.url, cwd=tmp_path)
+        held = [event["properties"] for event in sandbox.events()]
+    assert ended.code == 0, ended.err
+    assert [(own["time"], own["a"], own["b"]) for own in held] == [
+        (1_746_057_600_000, "C", "A"),
+        (1_746_144_000_000, "C", "A"),
+    ]
