@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -28,6 +28,7 @@ from mpimport.keeper import conclude
 from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.mapping_check import find_contradictions
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
 from mpimport.outputs import appended
@@ -72,17 +73,6 @@ def check_settings(settings: Settings) -> None:
             problems.extend(usage.problems)
     if problems:
         raise UsageProblem(*problems)
-
-
-def _reserved_names(mapping: MapSettings) -> Iterator[str]:
-    """Tell of rules that would make a property of what is no property."""
-    if any(name == "event" for name, _ in mapping.set):
-        yield "--set event: the event's name is set by --event-name"
-    wrong = [("--set", name) for name, _ in mapping.set] + [("--rename", new) for _, new in mapping.rename]
-    wrong += [("--drop", name) for name in mapping.drop]
-    for option, name in wrong:
-        if name == "properties" or (option == "--drop" and name == "event"):
-            yield f"{option} {name}: that is a part of every event, and no property"
 
 
 def read_options(settings: Settings) -> ReadOptions:
@@ -151,11 +141,7 @@ def shaping_of(mapping: MapSettings, *, keeps_misfits: bool = False) -> Shaping:
         texts=texts,
         insert_id_from=mapping.insert_id_from,
     )
-    problems.extend(_reserved_names(mapping))
-    if mapping.event_name and "event" in mapping.fields:
-        problems.append("--event-name and --event-field: one of them names the event; leave the other out")
-    if mapping.insert_id_from and "$insert_id" in mapping.fields:
-        problems.append("--insert-id-from and --insert-id-field: one of them gives the id; leave the other out")
+    problems.extend(find_contradictions(mapping, shaping.times))
     if problems:
         raise UsageProblem(*problems)
     return shaping

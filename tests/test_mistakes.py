@@ -217,6 +217,20 @@ MISTAKES = {
         "e.ndjson", ndjson([good_event(n, plan="a") for n in range(3)]), 0, "is it --rename plan=tier?",
         options="--rename tier=plan",
     ),
+    "no time is left": dry("e.ndjson", EVENTS, 2, "--drop time: no event can", "--time-field", options="--drop time"),
+    "a time that no event has": dry("e.ndjson", EVENTS, 2, "--set time=1: that is before 1971", options="--set time=1"),
+    "a time that is none": dry("e.ndjson", EVENTS, 2, "--set time='soon': 'soon' is not", options="--set time=soon"),
+    "kept and dropped": dry(
+        "e.csv", TABLE, 0, "--keep amount and --drop amount: it is dropped", options="--keep amount --drop amount"
+    ),
+    "a swap": dry(
+        "e.ndjson", EVENTS, 2, "--rename a=b and then b=a", "--rename b=NAME --rename a=b --rename NAME=a",
+        options="--rename a=b --rename b=a",
+    ),
+    "a chain the wrong way": dry(
+        "e.ndjson", EVENTS, 2, "b is lost; give --rename b=c first", options="--rename a=b --rename b=c"
+    ),
+    "an event's name that is empty": Mistake("events.ndjson --dry-run --event-name=", 2, ["--event-name: its value"]),
     "a delimiter of no table": dry(
         "e.ndjson", EVENTS, 0, "e.ndjson: is read as ndjson, where --delimiter does nothing", options="--delimiter ;"
     ),

@@ -174,10 +174,9 @@ class Walk:
 
 def _begins_with_event(found: Block | Unreadable | None) -> bool:
     """Tell whether the first of the elements that were cut has a key that events have."""
-    if not isinstance(found, Block):
-        return False
+    text = next(iter(found.records)) if isinstance(found, Block) else b""
     try:
-        first = msgspec.json.decode(next(iter(found.records)))
+        first = msgspec.json.decode(text) if isinstance(text, bytes) else text
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     return isinstance(first, dict) and not _EVENT_KEYS.isdisjoint(first)
