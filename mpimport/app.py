@@ -97,6 +97,7 @@ def read_options(settings: Settings) -> ReadOptions:
         encoding=encoding,
         on_columns=doubts.of_columns,
         on_amounts=doubts.of_amounts,
+        on_spoilt=doubts.of_spoilt,
         on_records=doubts.of_records,
         doubts=doubts.told,
     )

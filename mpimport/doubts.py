@@ -6,11 +6,12 @@ Looks at the first records of a source as they pass by. Must not know how source
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +21,9 @@ from mpimport.missing_columns import find_missing, names_in
 from mpimport.records import Block, RawRecord, Unreadable
 from mpimport.rejects import stands_as_sent, unwrap
 from mpimport.settings import MapSettings
+
+if TYPE_CHECKING:
+    from mpimport.formats.columns import Spoilt  # loaded for tables only
 
 SAMPLE_RECORDS = 1000
 SAMPLE_BYTES = 8 * 1024 * 1024
@@ -57,6 +61,18 @@ class Doubts:
                 f"{source}: amounts that are sent as text, which cannot be added up: {', '.join(new[:3])}{more}; write "
                 f"them like 1234.50, or say with --type NAME=string that they are text"
             )
+
+    def of_spoilt(self, source: str, spoilt: Mapping[str, Spoilt]) -> None:
+        """Warn of columns that would be numbers but for a few cells, each name once."""
+        for name, (cell, odd, cells) in spoilt.items():
+            if name not in self._amounts:
+                self._amounts.add(name)
+                typed = shlex.quote(f"{name}=number")
+                few = f"because of {show(cell)} ({odd:,} of the first {cells:,} cells)"
+                mend = (
+                    f"empty such cells, or --type {typed}: their rows are rejected, or with --misfit text sent as text"
+                )
+                self._warn(f"{source}: {name!r} is sent as text {few}; {mend}")
 
     def of_records(self, source: str, blocks: Iterator[Block | Unreadable]) -> Iterator[Block | Unreadable]:
         """Hand over the blocks of a source, looking into the first ones for names that the mapping has."""

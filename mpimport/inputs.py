@@ -85,7 +85,7 @@ class FileInput:
                 raise UsageProblem(no_text)
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
-                options = replace(self._options, on_columns=self._take_names, on_amounts=None)
+                options = replace(self._options, on_columns=self._take_names, on_amounts=None, on_spoilt=None)
                 with suppress(BrokenInput):  # what comes before the damage is imported
                     next(FORMATS[name].read(stream, options), None)
 
