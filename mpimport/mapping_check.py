@@ -23,8 +23,15 @@ def find_contradictions(mapping: MapSettings, times: TimeReader) -> Iterator[str
     yield from _lost_in_renaming(mapping)
 
 
-def find_overruled(mapping: MapSettings) -> Iterator[str]:
-    """Say what has no effect, for another option comes before it."""
+_WINTER = {"EST": ("UTC-5", "America/New_York", "Etc/GMT+5"), "MST": ("UTC-7", "America/Denver", "Etc/GMT+7")}
+"""Names of zones that somebody writes for a place with summer time, and that have none."""
+
+
+def find_doubtful(mapping: MapSettings) -> Iterator[str]:
+    """Say what is done, and may not be meant: one option overrules another, a zone has no summer time."""
+    if mapping.timezone in _WINTER:
+        fixed, place, same = _WINTER[mapping.timezone]
+        yield f"--timezone {mapping.timezone}: is {fixed} all year; write {place} for summer time, too, or {same}"
     for name in mapping.keep or ():
         if name in mapping.drop:
             yield f"--keep {name} and --drop {name}: it is dropped; leave one of them out"

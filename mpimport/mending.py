@@ -40,7 +40,9 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     if tally.rejected and (causes := common_causes(tally)):
         return causes
     if not files:
-        return ()
+        if not (tally.rejected and summary.rejected_files) or summary.dry_run:
+            return ()
+        return (f"what was rejected is kept nowhere: name a file with --rejected, and {_again(summary)}",)
     for code, what in _NO_EVENTS.items():
         if code in tally.reasons and tally.reasons[code].count == tally.rejected:
             return (f"no event is missing: what was rejected are {what}",)

@@ -140,6 +140,10 @@ def test_what_is_no_event_in_the_file_is_mended_in_the_source(
 
 MIXED = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(6, "e", 1, "", b"{}")}
 EVENTS_STEP = "mend the events in r, then import that file"
+NOWHERE = (
+    "what was rejected is kept nowhere: name a file with --rejected, and run the same command again; "
+    "events that arrive twice are deduplicated by their $insert_id"
+)
 ROWS_STEP = (
     "3 of 9 rejects (ragged_row) have only raw text in r, and no event: copy their lines of the source to a new file "
     "below the header row, mend it, and import that file with the same options"
@@ -156,7 +160,11 @@ ROWS_STEP = (
             {"rejected_files": ("r", "s")},
             ["mend the events in r and s, then import those files", ROWS_STEP.replace("in r,", "in r and s,")],
         ),
-        ({"rejected_files": ("/dev/null",)}, []),
+        ({"rejected_files": ("/dev/null",), "dry_run": True}, []),
+        (
+            {"rejected_files": ("/dev/null",)},
+            [NOWHERE],
+        ),
     ],
 )
 def test_rejects_with_an_event_and_without_are_two_steps(changes: dict[str, object], steps: list[str]) -> None:

@@ -221,6 +221,9 @@ MISTAKES = {
         "e.csv", HEADER + ROWS * 3 + ROWS[:32].replace("9.90", "N/A") + "\n", 0,
         "e.csv: 'amount' is sent as text because of 'N/A' (1 of the first 10 cells)", "or --type amount=number",
     ),
+    "a zone without summer time": dry(
+        "e.ndjson", EVENTS, 0, "--timezone EST: is UTC-5 all year; write America/New_York", options="--timezone EST"
+    ),
     "no time is left": dry("e.ndjson", EVENTS, 2, "--drop time: no event can", "--time-field", options="--drop time"),
     "a time that no event has": dry("e.ndjson", EVENTS, 2, "--set time=1: that is before 1971", options="--set time=1"),
     "a time that is none": dry("e.ndjson", EVENTS, 2, "--set time='soon': 'soon' is not", options="--set time=soon"),
