@@ -331,3 +331,17 @@ def test_what_the_server_refused_is_not_read_again_as_the_source_was(tmp_path: P
         (1_746_057_600_000, "C", "A"),
         (1_746_144_000_000, "C", "A"),
     ]
+
+
+def test_rejects_that_no_option_mends_are_not_forgotten_beside_those_that_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(EVENTS + 3 * event(DEEP) + '{"event":"Buy"\n')
+
+    _, steps = run(capsys, "e.ndjson")
+
+    assert steps.startswith(
+        "3 of 4 rejects have one reason, too_deep: mend the others in e.ndjson.rejected.ndjson, then"
+    )
+    assert "then import e.ndjson.rejected.ndjson with --deep flatten" in steps
