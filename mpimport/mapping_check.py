@@ -32,6 +32,8 @@ def find_doubtful(mapping: MapSettings) -> Iterator[str]:
     if mapping.timezone in _WINTER:
         fixed, place, same = _WINTER[mapping.timezone]
         yield f"--timezone {mapping.timezone}: is {fixed} all year; write {place} for summer time, too, or {same}"
+    if "distinct_id" in mapping.drop and "distinct_id" not in dict(mapping.set):
+        yield "--drop distinct_id: events without $user_id and $device_id are rejected; --set distinct_id= for no user"
     for name in mapping.keep or ():
         if name in mapping.drop:
             yield f"--keep {name} and --drop {name}: it is dropped; leave one of them out"
@@ -57,6 +59,10 @@ def _lost_times(mapping: MapSettings, times: TimeReader) -> Iterator[str]:
             yield f"--set time={show(given['time'])}: {read}"
         elif read[0] < OLDEST_S:
             yield f"--set time={show(given['time'])}: that is before 1971; give seconds or milliseconds since 1970"
+        return
+    renamed = [pair for pair in mapping.rename if "time" in pair]
+    if renamed and renamed[-1][0] == "time" != renamed[-1][1]:
+        yield f"--rename time={renamed[-1][1]}: no event can be sent without its time; --rename OLD=time takes another"
     elif "time" in mapping.drop:
         yield "--drop time: no event can be sent without its time; --time-field NAME takes another field for it"
 

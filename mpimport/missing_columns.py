@@ -65,7 +65,7 @@ class _Search:
         return name in there or leads_in
 
     def mend(self, name: str) -> str:
-        near = nearest(name, self._names)
+        near = _nearest(name, self._names, 0.6)
         advice = f"did you mean {near!r}?" if near else "check the name, or leave it out"
         lacks = "the header row has no such column"
         if self._records:
@@ -73,6 +73,13 @@ class _Search:
                 f"none of the first {self._records:,} records has it" if self._records > 1 else "the record lacks it"
             )
         return f"{lacks}; {advice}"
+
+
+def _nearest(name: str, names: Collection[str], likeness: float) -> str | None:
+    """Give the name that was probably meant, whatever its case: warehouses have theirs in capitals."""
+    folded = {one.casefold(): one for one in names}
+    near = nearest(name.casefold(), folded, likeness)
+    return None if near is None else folded[near]
 
 
 def _mend_several(option: str, name: str, search: _Search) -> str:
@@ -93,7 +100,7 @@ def find_undropped(mapping: MapSettings, tables: Sequence[Collection[str] | None
     there = {name for names in tables for name in names or ()}
     spoken_for = {*names_in(mapping), *(new for _, new in mapping.rename)}
     for name in mapping.drop:
-        near = nearest(name, there - spoken_for, _VERY_NEAR)
+        near = _nearest(name, there - spoken_for, _VERY_NEAR)
         if near and name not in there | {new for _, new in mapping.rename} and "." not in name:
             lacks = f"no source has such a column; did you mean {near!r}, which would be sent?"
             yield f"--drop {name}: {lacks} If not, leave it out"

@@ -221,6 +221,16 @@ MISTAKES = {
         "e.csv", HEADER + ROWS * 3 + ROWS[:32].replace("9.90", "N/A") + "\n", 0,
         "e.csv: 'amount' is sent as text because of 'N/A' (1 of the first 10 cells)", "or --type amount=number",
     ),
+    "a column to drop in capitals": dry(
+        "e.csv", TABLE.replace("amount", "AMOUNT"), 2, "did you mean 'AMOUNT', which would be sent?",
+        options="--drop amount",
+    ),
+    "a time that is renamed": dry(
+        "e.ndjson", EVENTS, 2, "--rename time=when: no event can", options="--rename time=when"
+    ),
+    "a user that is dropped": dry(
+        "e.ndjson", EVENTS, 1, "--drop distinct_id: events without $user_id", options="--drop distinct_id"
+    ),
     "a zone without summer time": dry(
         "e.ndjson", EVENTS, 0, "--timezone EST: is UTC-5 all year; write America/New_York", options="--timezone EST"
     ),
