@@ -137,7 +137,7 @@ class Summary:
     is where the next run goes on from, if it does. `resumed`: this one went on from an earlier one. `cut_short`: of
     what cannot be read again, such as standard input, a part was not read, or is saved nowhere. `mapped`: options
     said how records become events. `restarted`: the run began anew, by --restart. `unwritten`: what of its telling
-    could not be written, and why.
+    could not be written, and why. `doubts`: what was warned of in the sources.
     """
 
     tally: Tally
@@ -156,6 +156,7 @@ class Summary:
     mapped: bool = False
     restarted: bool = False
     unwritten: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def read(self) -> int:

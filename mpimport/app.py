@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_token
 from mpimport.destination import describe, find_destination, is_loopback
+from mpimport.doubts import Doubts
 from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
 from mpimport.errors import CannotWrite, UsageProblem, noting
 from mpimport.formats import ReadOptions, delimiter_of
+from mpimport.inputs import FileInput
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
 from mpimport.keeper import conclude
-from mpimport.limits import show
 from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
 from mpimport.mapping import PLAIN, Mapper, MapRules
-from mpimport.missing_columns import find_missing
+from mpimport.mapping_check import find_contradictions
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
 from mpimport.outputs import appended
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from mpimport.audit import Audit
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 def check_settings(settings: Settings) -> None:
@@ -75,17 +75,6 @@ def check_settings(settings: Settings) -> None:
         raise UsageProblem(*problems)
 
 
-def _reserved_names(mapping: MapSettings) -> Iterator[str]:
-    """Tell of rules that would make a property of what is no property."""
-    if any(name == "event" for name, _ in mapping.set):
-        yield "--set event: the event's name is set by --event-name"
-    wrong = [("--set", name) for name, _ in mapping.set] + [("--rename", new) for _, new in mapping.rename]
-    wrong += [("--drop", name) for name in mapping.drop]
-    for option, name in wrong:
-        if name == "properties" or (option == "--drop" and name == "event"):
-            yield f"{option} {name}: that is a part of every event, and no property"
-
-
 def read_options(settings: Settings) -> ReadOptions:
     """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
     read, mapping = settings.read, settings.map
@@ -98,6 +87,7 @@ def read_options(settings: Settings) -> ReadOptions:
         encoding = None if read.encoding is None else codec_of(read.encoding)
     if problems:
         raise UsageProblem(*problems)
+    doubts = Doubts(mapping)
     return ReadOptions(
         json_path=read.json_path,
         types={before.get(name, name): kind for name, kind in mapping.types},
@@ -105,37 +95,12 @@ def read_options(settings: Settings) -> ReadOptions:
         misfit=_MISFIT[read.misfit],
         delimiter=delimiter,
         encoding=encoding,
-        on_columns=_column_teller(mapping),
-        on_amounts=_amounts_teller(),
+        on_columns=doubts.of_columns,
+        on_amounts=doubts.of_amounts,
+        on_spoilt=doubts.of_spoilt,
+        on_records=doubts.of_records,
+        doubts=doubts.told,
     )
-
-
-def _column_teller(mapping: MapSettings) -> Callable[[str, Mapping[str, str]], None]:
-    def tell(source: str, kinds: Mapping[str, str]) -> None:
-        typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
-        _log.debug("%s: columns that are no text: %s", source, typed or "none")
-        for problem in find_missing(mapping, kinds):
-            _log.warning("%s: %s", source, problem)
-
-    return tell
-
-
-def _amounts_teller() -> Callable[[str, Mapping[str, str]], None]:
-    """Warn of each name once, however many files have it."""
-    told: set[str] = set()
-
-    def tell(source: str, amounts: Mapping[str, str]) -> None:
-        new = [f"{name!r} ({show(cell)})" for name, cell in amounts.items() if name not in told]
-        told.update(amounts)
-        if new:
-            more = f" and {len(new) - 3} more" if len(new) > 3 else ""
-            _log.warning(
-                "%s: amounts that are sent as text, which cannot be added up: %s%s; write them like 1234.50, or say "
-                "with --type NAME=string that they are text",
-                source, ", ".join(new[:3]), more,
-            )  # fmt: skip
-
-    return tell
 
 
 _MISFIT: dict[str | None, Literal["text", "reject"] | None] = {None: None, "text": "text", "reject": "reject"}
@@ -177,11 +142,7 @@ def shaping_of(mapping: MapSettings, *, keeps_misfits: bool = False) -> Shaping:
         texts=texts,
         insert_id_from=mapping.insert_id_from,
     )
-    problems.extend(_reserved_names(mapping))
-    if mapping.event_name and "event" in mapping.fields:
-        problems.append("--event-name and --event-field: one of them names the event; leave the other out")
-    if mapping.insert_id_from and "$insert_id" in mapping.fields:
-        problems.append("--insert-id-from and --insert-id-field: one of them gives the id; leave the other out")
+    problems.extend(find_contradictions(mapping, shaping.times))
     if problems:
         raise UsageProblem(*problems)
     return shaping
@@ -240,6 +201,8 @@ def import_inputs(
             summary = conclude(keeper, summary)
         summary = replace(summary, mapped=settings.map != MapSettings(), restarted=settings.run.restart)
         if audit is not None:
+            doubts = chain.from_iterable(source.doubts for source in inputs if isinstance(source, FileInput))
+            summary = replace(summary, doubts=tuple(dict.fromkeys(doubts)))
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         summary = tell(telling.end(facts(summary)))
         if keeper is not None and summary.exit_code == CannotWrite.exit_code:

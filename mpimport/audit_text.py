@@ -7,7 +7,7 @@ on, at most 96 lines. Everything from outside passes through `clean`. Does not k
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from textwrap import wrap
 
@@ -59,9 +59,11 @@ HINTS: Mapping[str, str] = {
 """What would mend a reject, by the code of its reason; `_RETRY` for a code that is not here."""
 
 
-def audit_lines(report: AuditReport, tally: Tally, *, ascii_only: bool = False) -> list[str]:
-    """Write the audit; `ascii_only` for a stream that can print nothing else."""
-    findings = [list(finding(report)) for finding in FINDINGS]
+def audit_lines(
+    report: AuditReport, tally: Tally, *, ascii_only: bool = False, doubts: Sequence[str] = ()
+) -> list[str]:
+    """Write the audit; `ascii_only` for a stream that can print nothing else. `doubts`: warnings of what was read."""
+    findings = [list(_doubts(doubts)), *(list(finding(report)) for finding in FINDINGS)]
     found = [finding for finding in findings if finding]
     lines = [f"audit of {_many(report.events, 'event')} that would be sent", *_rejects(tally)]
     if report.events:
@@ -96,6 +98,15 @@ def _message(text: str, *, lines: int) -> Iterator[str]:
     yield f"      {first}"
     if rest := text.removeprefix(first).lstrip():
         yield f"        {rest}"
+
+
+def _doubts(doubts: Sequence[str]) -> Iterator[str]:
+    if doubts:
+        yield f"  {_many(len(doubts), 'warning')} about names or columns, told above:"
+    for doubt in doubts[: TOP_DETAILS + 2]:
+        yield from _message(clean(doubt), lines=2)
+    if len(doubts) > TOP_DETAILS + 2:
+        yield f"      and {len(doubts) - TOP_DETAILS - 2:,} more"
 
 
 def _collisions(report: AuditReport) -> Iterator[str]:

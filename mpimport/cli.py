@@ -104,6 +104,8 @@ def _inputs(
     from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_problems  # noqa: PLC0415
     from mpimport.left_behind import kind_of, leave_out  # noqa: PLC0415
+    from mpimport.mapping_check import find_doubtful  # noqa: PLC0415
+    from mpimport.missing_columns import find_undropped  # noqa: PLC0415
     from mpimport.outputs import find_output_problems  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
@@ -115,8 +117,10 @@ def _inputs(
     with noting(problems):
         found, notes = expand(sources, encoding=settings.read.encoding, is_ours=kind_of)
         found = leave_out(found, sources, problems, notes)
+        notes.extend(find_doubtful(settings.map))
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
-        problems.extend(find_problems(inputs))
+        problems.extend(find_problems(inputs, deeper=bool(settings.map.drop)))
+        problems.extend(find_undropped(settings.map, [source.names for source in inputs]))
         problems.extend(find_output_problems(settings.run, inputs, kept_files, prints_json=prints_json))
     return inputs, notes
 

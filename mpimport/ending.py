@@ -64,7 +64,9 @@ def tell_summary(summary: Summary, report: Report, *, quiet: bool, lines_as_json
         if summary.audit is not None and summary.tells_audit:
             from mpimport.audit_text import audit_lines  # noqa: PLC0415  only after a dry run
 
-            told = audit_lines(summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr))
+            told = audit_lines(
+                summary.audit, summary.tally, ascii_only=not draws_blocks(sys.stderr), doubts=summary.doubts
+            )
             write(sys.stderr, "\n".join([*told, ""]) + "\n")
         steps = next_steps(summary)
         print_summary(

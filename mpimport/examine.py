@@ -19,7 +19,7 @@ from mpimport.limits import MAX_EVENT_BYTES, show
 from mpimport.mends import NOTICES
 from mpimport.normalise import DEFAULT, Shaping, normalise
 from mpimport.records import RawRecord, Reason
-from mpimport.rejects import row_of, unwrap
+from mpimport.rejects import row_of, stands_as_sent, unwrap
 from mpimport.undecodable import TOO_DEEP, explain_undecodable
 from mpimport.validate import RULES, Limits, Rule, problems
 
@@ -72,6 +72,8 @@ def _examine_text(text: bytes, limits: Limits, mends: Counter[str], shaping: Sha
         if not text.startswith(b"{") and (row := row_of(line)) is not None:
             message = f"the text kept of {row[0]}:{row[1]} is no event, but a row or an element: mend it in the source"
             return Bad((Reason("not_an_event", message),), raw=text)
+        if stands_as_sent(line):
+            shaping = shaping.of_sent()
     try:
         value = _decoded(text)
         text = one_line(text)

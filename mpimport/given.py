@@ -226,6 +226,8 @@ def _as_in_files(name: str, value: Any, problems: list[str]) -> dict[str, Any]:
             written = re.sub(", +", ",", value)
             problems.append(f"--{name} {value}: a space behind a comma would be part of the name: write {written}")
         value = [field for field in (value or "").split(",") if field]
+    if name == "event-name" and value == "":
+        problems.append(f"--{name}: its value is empty; is a variable of the shell not set? Leave it out, or name one")
     if isinstance(value, tuple):
         value = list(value)
     return {} if name in KEYS and not value and value is not False else {name: value}

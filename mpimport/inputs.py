@@ -29,6 +29,7 @@ from mpimport.sources import ByteStream, Source, open_source
 from mpimport.writable import find_unwritable
 
 BLOCK_RECORDS = 1000
+TABLES = ("csv", "tsv")
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +58,15 @@ class FileInput:
         self.resumable = source.resumable
         self.size = source.size
         self.columns: Mapping[str, str] | None = None
+        self.names: Sequence[str] | None = None  # of a table that was looked into
         self.open_end: tuple[int, int] | None = None
         self.continued = False
         self.skipped = 0
+
+    @property
+    def doubts(self) -> Sequence[str]:
+        """The warnings that were given of what is in this and others."""
+        return self._options.doubts
 
     @property
     def consumed(self) -> int:
@@ -78,8 +85,9 @@ class FileInput:
                 raise UsageProblem(no_text)
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
+                options = replace(self._options, on_columns=self._take_names, on_amounts=None, on_spoilt=None)
                 with suppress(BrokenInput):  # what comes before the damage is imported
-                    next(FORMATS[name].read(stream, replace(self._options, on_columns=None)), None)
+                    next(FORMATS[name].read(stream, options), None)
 
     @contextmanager
     def open(self, place: tuple[int, int] | None = None) -> Iterator[Iterator[Block | Unreadable]]:
@@ -95,12 +103,13 @@ class FileInput:
             self._stream = stream
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
-                if self._options.json_path is not None and name != "json":
-                    _log.warning("%s: is read as %s, where --json-path does nothing: is it right?", self.name, name)
+                self._warn_of_idle(name)
                 if place is not None:
                     self._stream = stream = stack.enter_context(self._open(place[1]))
                     options = replace(options, first=place[0])
-                yield FORMATS[name].read(stream, options)
+                blocks = FORMATS[name].read(stream, options)
+                look_into = self._options.on_records if place is None and name not in TABLES else None
+                yield blocks if look_into is None else look_into(self.name, blocks)
             finally:
                 self._consumed, self._stream = stream.consumed, None
 
@@ -109,6 +118,16 @@ class FileInput:
         encoding = self._options.encoding
         patient, heed = self._interrupt.patient, self._interrupt.heed
         return open_source(self._source, stdin, patient, heed=heed, encoding=encoding, offset=offset)
+
+    def _warn_of_idle(self, name: str) -> None:
+        """Warn of options that do nothing in the format of that name."""
+        given = {"--json-path": ("json",), "--delimiter": ("csv",)}
+        for option, value in zip(given, (self._options.json_path, self._options.delimiter), strict=True):
+            if value is not None and name not in given[option]:
+                _log.warning("%s: is read as %s, where %s does nothing: is --format right?", self.name, name, option)
+
+    def _take_names(self, _: str, kinds: Mapping[str, str]) -> None:
+        self.names = tuple(kinds)
 
     def _take_columns(self, name: str, kinds: Mapping[str, str]) -> None:
         """Keep the kinds that were found; where an earlier run has found others, those stay, and it is said."""
@@ -135,14 +154,15 @@ class FileInput:
         return detect(self.name, stream.peek(HEAD_BYTES), delimiter=self._options.delimiter)
 
 
-def find_problems(inputs: Sequence[FileInput]) -> Iterator[str]:
+def find_problems(inputs: Sequence[FileInput], *, deeper: bool = False) -> Iterator[str]:
     """Look into every regular file, and tell of those that take an option to be read.
 
-    A single file is looked into no further than its format: reading it tells the rest before anything is sent.
+    Unless it is to be `deeper`, a single file is looked into no further than its format: reading it tells the rest
+    before anything is sent.
     """
     for source in inputs:
         try:
-            source.look_into(deeper=len(inputs) > 1)
+            source.look_into(deeper=deeper or len(inputs) > 1)
         except (UsageProblem, BrokenInput) as error:
             yield str(error)
 

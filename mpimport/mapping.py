@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +77,14 @@ class Mapper:
         self._converters: tuple[tuple[str, str, Callable[[str], Any]], ...] = tuple(
             (name, kind, converter(kind)) for name, kind in rules.types
         )
+
+    def of_sent(self) -> Mapper:
+        """Give the rules for an event that these have made: fields are taken, and names that are swapped stay so."""
+        rules = self.rules
+        made = {new for _, new in rules.rename}
+        is_chain = any(old in made for old, _ in rules.rename)
+        rules = replace(rules, fields=None, rename=() if is_chain else rules.rename)
+        return Mapper(rules, keeps_misfits=self._keeps_misfits)
 
     def apply(
         self, record: Mapping[str, Any], mends: Counter[str], found: list[Reason] | None = None

@@ -40,18 +40,22 @@ def mending_steps(summary: Summary, files: Sequence[str]) -> tuple[str, ...]:
     if tally.rejected and (causes := common_causes(tally)):
         return causes
     if not files:
-        return ()
+        if not (tally.rejected and summary.rejected_files) or summary.dry_run:
+            return ()
+        return (f"what was rejected is kept nowhere: name a file with --rejected, and {_again(summary)}",)
     for code, what in _NO_EVENTS.items():
         if code in tally.reasons and tally.reasons[code].count == tally.rejected:
             return (f"no event is missing: what was rejected are {what}",)
     steps = []
     main = _main_reason(tally)
     advice = "" if main is None else _by_option(summary, files, *main)
-    if advice and main is not None:
-        steps.append(f"{_many(main[1].count, tally.rejected)} have one reason, {main[0]}: {advice}")
     in_source = {code: reason.raw for code, reason in tally.reasons.items() if code in _IN_SOURCE and reason.raw}
     if advice and main is not None:
         in_source.pop(main[0], None)
+        apart = sum(in_source.values()) + _strays(tally)
+        first = f"mend the others in {named(files)}, then " if main[1].count + apart < tally.rejected else ""
+        first = first if advice.startswith("import ") else ""
+        steps.append(f"{_many(main[1].count, tally.rejected)} have one reason, {main[0]}: {first}{advice}")
     steps.extend(_by_hand(summary, files, in_source, others=not advice))
     return tuple(steps)
 
@@ -60,7 +64,7 @@ def _by_hand(summary: Summary, files: Sequence[str], in_source: dict[str, int], 
     """Say what is mended in the file of rejects, where no option mends `others`, and what in the source, by codes."""
     tally = summary.tally
     rows = sum(in_source.values())
-    strays = tally.reasons["not_an_event"].count if "not_an_event" in tally.reasons else 0
+    strays = _strays(tally)
     if others and (not rows + strays or rows + strays < tally.rejected):
         mapped = " with the same mapping options" if summary.mapped else ""
         yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}"
@@ -76,6 +80,10 @@ def _by_hand(summary: Summary, files: Sequence[str], in_source: dict[str, int], 
             f"what was kept as raw text is no event ({_many(strays, tally.rejected)}): "
             f"mend it in the sources that {named(files)} names, and import it from there"
         )
+
+
+def _strays(tally: Tally) -> int:
+    return tally.reasons["not_an_event"].count if "not_an_event" in tally.reasons else 0
 
 
 def _main_reason(tally: Tally) -> tuple[str, ReasonCount] | None:

@@ -1,52 +1,106 @@
-"""Tells of names in the mapping that a table has no column of. Pure.
+"""Tells of names in the mapping that a table has no column of, or that no record of a sample has. Pure.
 
-Must not know how tables are read. Of other formats nothing can be told before the last record.
+Must not know how sources are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from mpimport.mapping_file import FIELDS
 from mpimport.settings import MapSettings
 from mpimport.spelling import nearest
 
+_VERY_NEAR = 0.8  # ours: a letter of five that is another, or two that changed places
 
-def find_missing(mapping: MapSettings, columns: Collection[str]) -> Iterator[str]:
-    """Say of each name that would do nothing what it is, given the names of the header."""
+
+def names_in(mapping: MapSettings) -> tuple[str, ...]:
+    """Give all names that records are to have."""
+    renamed, typed = (old for old, _ in mapping.rename), (name for name, _ in mapping.types)
+    others = (*mapping.drop, *(mapping.keep or ()), *mapping.insert_id_from)
+    return (*mapping.fields.values(), *renamed, *others, *typed)
+
+
+def find_missing(mapping: MapSettings, names: Collection[str], *, records: int = 0) -> Iterator[str]:
+    """Say of each name that would do nothing what it is, given the names of the header.
+
+    With `records`, the names are those that so many records have, with those inside of objects.
+    """
+    search = _Search(names, records)
     options = {target: option for option, target in FIELDS.items()}
     for target, name in mapping.fields.items():
-        if not _is_there(name, columns):
-            yield f"--{options[target]} {name}: {_mend(name, columns)}"
-    there = {*columns, *options}
+        if not search.has(name):
+            yield f"--{options[target]} {name}: {search.mend(name)}"
+    search.there |= options.keys()
     for old, new in mapping.rename:
-        if not _is_there(old, there):
-            swapped = f"the header row has {new}, but no {old}; is it --rename {new}={old}?"
-            yield f"--rename {old}={new}: {swapped if new in columns else _mend(old, columns)}"
-        there.add(new)
-    names = [("--drop", name) for name in mapping.drop]
+        if not search.has(old):
+            swapped = f"{search.place} has {new}, but no {old}; is it --rename {new}={old}?"
+            yield f"--rename {old}={new}: {swapped if new in names else search.mend(old)}"
+        search.there |= {new, *(f"{new}{name.removeprefix(old)}" for name in names if name.startswith(f"{old}."))}
     made = dict(mapping.set)  # after the dropping
+    given = [("--drop", name, name) for name in mapping.drop]
     for option, others in (("--keep", mapping.keep or ()), ("--insert-id-from", mapping.insert_id_from)):
-        names += [(option, name) for name in others if name not in made]
-    for option, name in names:
-        if not _is_there(name, there):
-            yield f"{option} {name}: {_mend_several(option, name, there) or _mend(name, columns)}"
+        given += [(option, name, name) for name in others if name not in made]
+    if records:  # a table is refused for these
+        given += [("--type", name, f"{name}={kind}") for name, kind in mapping.types if name not in made]
+    for option, name, text in given:
+        if not search.has(name):
+            yield f"{option} {text}: {_mend_several(option, name, search) or search.mend(name)}"
 
 
-def _mend_several(option: str, name: str, columns: Collection[str]) -> str:
+class _Search:
+    """Names that are there, at first those of a source. A name that leads into a column's JSON is there, too."""
+
+    def __init__(self, names: Collection[str], records: int) -> None:
+        self.there = set(names)
+        self.place = (
+            "the header row" if not records else f"the first {records:,} records" if records > 1 else "the record"
+        )
+        self._names = names
+        self._records = records
+
+    def has(self, name: str) -> bool:
+        there = self.there
+        leads_in = not self._records and any(name[:at] in there for at, letter in enumerate(name) if letter == ".")
+        return name in there or leads_in
+
+    def mend(self, name: str) -> str:
+        near = _nearest(name, self._names, 0.6)
+        advice = f"did you mean {near!r}?" if near else "check the name, or leave it out"
+        lacks = "the header row has no such column"
+        if self._records:
+            lacks = (
+                f"none of the first {self._records:,} records has it" if self._records > 1 else "the record lacks it"
+            )
+        return f"{lacks}; {advice}"
+
+
+def _nearest(name: str, names: Collection[str], likeness: float) -> str | None:
+    """Give the name that was probably meant, whatever its case: warehouses have theirs in capitals."""
+    folded = {one.casefold(): one for one in names}
+    near = nearest(name.casefold(), folded, likeness)
+    return None if near is None else folded[near]
+
+
+def _mend_several(option: str, name: str, search: _Search) -> str:
     """Say how to name several columns, where a name is made of some."""
     parts = [part.strip() for part in name.split(",")]
-    if len(parts) == 1 or not all(_is_there(part, columns) for part in parts):
+    if len(parts) == 1 or not all(map(search.has, parts)):
         return ""
     return f"takes one name: write {' '.join(f'{option} {part}' for part in parts)}"
 
 
-def _is_there(name: str, columns: Collection[str]) -> bool:
-    """Whether a name is a column's, or leads into the JSON of one."""
-    return name in columns or any(name[:at] in columns for at, letter in enumerate(name) if letter == ".")
+def find_undropped(mapping: MapSettings, tables: Sequence[Collection[str] | None]) -> Iterator[str]:
+    """Say of names to drop that no source has what was meant: it would be sent, which cannot be taken back.
 
-
-def _mend(name: str, columns: Collection[str]) -> str:
-    near = nearest(name, columns)
-    advice = f"did you mean {near!r}?" if near else "check the name, or leave it out"
-    return f"the header row has no such column; {advice}"
+    `tables` are the names of each; None for a source whose names are not known, so that nothing is.
+    """
+    if None in tables:
+        return
+    there = {name for names in tables for name in names or ()}
+    spoken_for = {*names_in(mapping), *(new for _, new in mapping.rename)}
+    for name in mapping.drop:
+        near = _nearest(name, there - spoken_for, _VERY_NEAR)
+        if near and name not in there | {new for _, new in mapping.rename} and "." not in name:
+            lacks = f"no source has such a column; did you mean {near!r}, which would be sent?"
+            yield f"--drop {name}: {lacks} If not, leave it out"

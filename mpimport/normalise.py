@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,13 @@ class Shaping:
     def is_default(self) -> bool:
         """Whether an event that is right already passes through as it is."""
         return self.mapper.is_default and self.texts.is_default and not self.insert_id_from
+
+    def of_sent(self) -> Shaping:
+        """Give what is done to an event that was sent, all this done, and was refused: nothing for what was read.
+
+        What takes away, adds and renames stays, for it may be what mends the event.
+        """
+        return replace(self, mapper=self.mapper.of_sent(), times=self.times.of_sent())
 
 
 DEFAULT = Shaping()

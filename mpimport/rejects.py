@@ -89,6 +89,15 @@ def unwrap(text: bytes) -> bytes | None:
     return None
 
 
+def stands_as_sent(line: bytes) -> bool:
+    """Tell whether a line of the file holds an event as it was sent, for it was the server that refused it."""
+    try:
+        envelope = _decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return envelope.by == "server" and envelope.event is not UNSET
+
+
 def place_of(line: bytes) -> tuple[str, int] | None:
     """Give the source and the record number that a line of the file is about; None when it is no such line."""
     try:

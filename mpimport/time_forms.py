@@ -76,6 +76,10 @@ class TimeReader:
         self.timezone = timezone
         self._zone = None if timezone == "UTC" else _find_zone(timezone)
 
+    def of_sent(self) -> TimeReader:
+        """Give the reader for times that this one has read once: they are in no form but the API's."""
+        return TimeReader(None, self.timezone)
+
     def read(self, value: object) -> Read | str:
         """Turn a value into a number that the API takes and a notice, or into words why it is no time. Never raises.
 

@@ -68,6 +68,10 @@ def _hint(text: str, error: json.JSONDecodeError) -> str:
         (not text.startswith(("{", "[")), "a record starts with {; is this a CSV file (--format csv)?"),
         (error.msg.startswith("Extra data") and here.strip() == ",", "remove the comma behind the record"),
         (error.msg.startswith("Extra data") and "\r" in text, "lines that end in CR: tr '\\r' '\\n' < FILE mends them"),
+        (
+            error.msg.startswith("Extra data") and here.startswith("{"),
+            "two records stand here as one: a comma is missing (JSON), or put each on a line of its own (NDJSON)",
+        ),
         (error.msg.startswith("Extra data"), "more text follows the record: put every record on a line of its own"),
         (here.startswith("'"), "JSON takes double quotes only"),
         (here.startswith(("True", "False", "None", "undefined")), "JSON spells it true, false or null"),

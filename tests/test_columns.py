@@ -15,6 +15,7 @@ from mpimport.formats.columns import (
     Column,
     decide,
     find_amounts,
+    find_spoilt,
     find_type_problems,
     infer_kind,
     is_id_name,
@@ -235,6 +236,27 @@ def test_amounts_as_people_write_them_are_told(cells: list[str], told: str | Non
     columns = decide(names, rows, types={"asked": "string"}, infer=True, ids=[], misfit=None)
 
     assert list(find_amounts(names, rows, columns, ["asked"])) == ([] if told is None else [("a", told)])
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ([*("9.90", "1.20", "3.00") * 3, "N/A"], ("N/A", 1, 10)),
+        ([*("9.90", "1.20", "3.00") * 30, "N/A", "-"], ("N/A", 2, 92)),
+        ([*("9.90", "1.20", "3.00") * 2, "N/A"], None),
+        ([*("9.90", "1.20", "3.00") * 3, "N/A", "-"], None),
+        ([*("9.90", "1.20", "3.00") * 3, "$5"], ("$5", 1, 10)),
+        ([*("1.9", "1.10", "1.2") * 4, "N/A"], None),
+        (["a"] * 20, None),
+        (["9.90"] * 20, None),
+    ],
+)
+def test_columns_of_numbers_but_for_a_few_cells_are_told(cells: list[str], told: tuple[str, int, int] | None) -> None:
+    rows = [[cell, cell, cell] for cell in [*cells, ""]]
+    names = ["a", "zip", "asked"]
+    columns = decide(names, rows, types={"asked": "string"}, infer=True, ids=[], misfit=None)
+
+    assert list(find_spoilt(names, rows, columns, ["asked"])) == ([] if told is None else [("a", told)])
 
 
 def test_amounts_are_told_once_however_many_files_have_them(caplog: pytest.LogCaptureFixture) -> None:

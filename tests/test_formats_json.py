@@ -249,6 +249,19 @@ def test_two_arrays_are_refused_before_anything_is_read() -> None:
     assert read(TWO)[1] == problem, "in the first bytes of a pipe too"
 
 
+@pytest.mark.parametrize("pipe", [False, True])
+@pytest.mark.parametrize("outer", [b'{"code":1}', b'{"event":"x"}'])
+@pytest.mark.parametrize("first", [False, True])
+def test_events_that_lie_deeper_are_not_passed_over_in_silence(pipe: bool, outer: bytes, first: bool) -> None:
+    deeper, errors = b'"data":{"events":[{"event":"a"},{"event":"b"}]}', b'"errors":[' + outer + b"]"
+    pair = (deeper, errors) if first else (errors, deeper)
+    found, problem = read(b"{" + b",".join(pair) + b"}", pipe=pipe)
+    assert found == []
+    assert problem.startswith("UsageProblem: x: there are events, or other objects, at ")
+    assert "data.events.item" in problem
+    assert "errors.item" in problem
+
+
 def test_a_pipe_tells_of_a_second_array_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_feed, "BLOCK_BYTES", 20)
     rows = b",".join([b'{"a":1}'] * 50)

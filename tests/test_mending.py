@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from running import good_event, ndjson
+from running import good_event, mpimport, ndjson
+from scripted_server import Answer, ScriptedServer
 
 from mpimport import cli
 from mpimport.account import ReasonCount, Summary, Tally
@@ -139,6 +140,10 @@ def test_what_is_no_event_in_the_file_is_mended_in_the_source(
 
 MIXED = {"ragged_row": ReasonCount(3, "e", 1, "wrong", raw=3), "time_too_old": ReasonCount(6, "e", 1, "", b"{}")}
 EVENTS_STEP = "mend the events in r, then import that file"
+NOWHERE = (
+    "what was rejected is kept nowhere: name a file with --rejected, and run the same command again; "
+    "events that arrive twice are deduplicated by their $insert_id"
+)
 ROWS_STEP = (
     "3 of 9 rejects (ragged_row) have only raw text in r, and no event: copy their lines of the source to a new file "
     "below the header row, mend it, and import that file with the same options"
@@ -155,7 +160,11 @@ ROWS_STEP = (
             {"rejected_files": ("r", "s")},
             ["mend the events in r and s, then import those files", ROWS_STEP.replace("in r,", "in r and s,")],
         ),
-        ({"rejected_files": ("/dev/null",)}, []),
+        ({"rejected_files": ("/dev/null",), "dry_run": True}, []),
+        (
+            {"rejected_files": ("/dev/null",)},
+            [NOWHERE],
+        ),
     ],
 )
 def test_rejects_with_an_event_and_without_are_two_steps(changes: dict[str, object], steps: list[str]) -> None:
@@ -298,3 +307,41 @@ def test_another_encoding_may_change_ids_that_were_made() -> None:
         tally.mends["insert_id_made"] = made
         steps = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
         assert steps[0].endswith(about) is bool(made)
+
+
+def test_what_the_server_refused_is_not_read_again_as_the_source_was(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("kind,when,who,a,c\nBuy,01.05.2025,u1,A,C\nBuy,02.05.2025,u2,A,C\n")
+    options = [
+        *("--event-field", "kind", "--time-field", "when", "--distinct-id-field", "who", "--time-format", "%d.%m.%Y"),
+        *("--rename", "a=b", "--rename", "c=a"),
+    ]
+    refusal = {"code": 400, "num_records_imported": 0, "status": "Bad Request", "error": "some data points failed"}
+    failed = [{"index": n, "insert_id": "", "field": "properties.a", "message": "not today"} for n in range(2)]
+    answer = Answer(400, json.dumps({**refusal, "failed_records": failed}).encode())
+    with ScriptedServer([answer] * 9) as server:
+        ended = mpimport("e.csv", *options, "--url", server.url, cwd=tmp_path)
+    assert ended.code == 1, ended.err
+    assert "with the same mapping options" in ended.err
+
+    with Sandbox(SandboxConfig()) as sandbox:
+        ended = mpimport("e.csv.rejected.ndjson", *options, "--url", sandbox.url, cwd=tmp_path)
+        held = [event["properties"] for event in sandbox.events()]
+    assert ended.code == 0, ended.err
+    assert [(own["time"], own["a"], own["b"]) for own in held] == [
+        (1_746_057_600_000, "C", "A"),
+        (1_746_144_000_000, "C", "A"),
+    ]
+
+
+def test_rejects_that_no_option_mends_are_not_forgotten_beside_those_that_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.ndjson").write_text(EVENTS + 3 * event(DEEP) + '{"event":"Buy"\n')
+
+    _, steps = run(capsys, "e.ndjson")
+
+    assert steps.startswith(
+        "3 of 4 rejects have one reason, too_deep: mend the others in e.ndjson.rejected.ndjson, then"
+    )
+    assert "then import e.ndjson.rejected.ndjson with --deep flatten" in steps

@@ -134,7 +134,9 @@ MISTAKES = {
     "a wrong clock": dry("e.ndjson", ndjson([NOW_WRONG] * 2), 1, "both", "the clock of this machine"),
     "a line of JSON as CSV": dry("e.ndjson", ndjson([SEGMENT]), 2, "--format ndjson, or json", options="--format csv"),
     "JSON as CSV": dry("e.ndjson", EVENTS, 2, "e.ndjson: the header row", "--format ndjson", options="--format csv"),
-    "no column to drop": dry("e.csv", TABLE, 0, "--drop amont: the", "did you mean 'amount'?", options="--drop amont"),
+    "no column to drop": dry(
+        "e.csv", TABLE, 2, "--drop amont: no source has such", "did you mean 'amount', which", options="--drop amont"
+    ),
     "no column at all": dry("e.csv", TABLE, 0, "--keep xyz: the", "check the name", options="--keep xyz"),
     "columns in one": dry(
         "e.csv", TABLE, 0, "takes one name: write --drop amount --drop time", options="--drop amount,time"
@@ -193,6 +195,61 @@ MISTAKES = {
     "no column of several": Mistake(
         "e.csv f.csv --dry-run --drop xyz --log-format json", 0,
         ['"message": "f.csv: --drop xyz: the header row has no such column'], {"e.csv": TABLE, "f.csv": TABLE},
+    ),
+    "no such field to drop": dry(
+        "e.ndjson", EVENTS, 0, "e.ndjson: --drop disctinct: none of the first 3 records has it; did you mean",
+        options="--drop disctinct",
+    ),
+    "no such field for an id": dry(
+        "e.json", json.dumps([good_event(1, order_id="a")]), 0, "e.json: --insert-id-field orderid: the record",
+        "did you mean 'order_id'?", options="--insert-id-field orderid",
+    ),
+    "no such name inside of an object": dry(
+        "e.ndjson", ndjson([good_event(n, geo={"city": "Oslo"}) for n in range(3)]), 0, "--keep geo.cty: none of the",
+        "did you mean 'geo.city'?", options="--keep geo.cty",
+    ),
+    "no such property for a kind": dry(
+        "e.ndjson", ndjson([good_event(n, price="3") for n in range(3)]), 0, "--type pricee=number: none of the first",
+        "did you mean 'price'?", options="--type pricee=number",
+    ),
+    "no such field to rename": dry("e.ndjson", EVENTS, 0, "--rename x=y: none of the first", options="--rename x=y"),
+    "a rename the wrong way": dry(
+        "e.ndjson", ndjson([good_event(n, plan="a") for n in range(3)]), 0, "is it --rename plan=tier?",
+        options="--rename tier=plan",
+    ),
+    "a cell that is no number": dry(
+        "e.csv", HEADER + ROWS * 3 + ROWS[:32].replace("9.90", "N/A") + "\n", 0,
+        "e.csv: 'amount' is sent as text because of 'N/A' (1 of the first 10 cells)", "or --type amount=number",
+    ),
+    "a column to drop in capitals": dry(
+        "e.csv", TABLE.replace("amount", "AMOUNT"), 2, "did you mean 'AMOUNT', which would be sent?",
+        options="--drop amount",
+    ),
+    "a time that is renamed": dry(
+        "e.ndjson", EVENTS, 2, "--rename time=when: no event can", options="--rename time=when"
+    ),
+    "a user that is dropped": dry(
+        "e.ndjson", EVENTS, 1, "--drop distinct_id: events without $user_id", options="--drop distinct_id"
+    ),
+    "a zone without summer time": dry(
+        "e.ndjson", EVENTS, 0, "--timezone EST: is UTC-5 all year; write America/New_York", options="--timezone EST"
+    ),
+    "no time is left": dry("e.ndjson", EVENTS, 2, "--drop time: no event can", "--time-field", options="--drop time"),
+    "a time that no event has": dry("e.ndjson", EVENTS, 2, "--set time=1: that is before 1971", options="--set time=1"),
+    "a time that is none": dry("e.ndjson", EVENTS, 2, "--set time='soon': 'soon' is not", options="--set time=soon"),
+    "kept and dropped": dry(
+        "e.csv", TABLE, 0, "--keep amount and --drop amount: it is dropped", options="--keep amount --drop amount"
+    ),
+    "a swap": dry(
+        "e.ndjson", EVENTS, 2, "--rename a=b and then b=a", "--rename b=NAME --rename a=b --rename NAME=a",
+        options="--rename a=b --rename b=a",
+    ),
+    "a chain the wrong way": dry(
+        "e.ndjson", EVENTS, 2, "b is lost; give --rename b=c first", options="--rename a=b --rename b=c"
+    ),
+    "an event's name that is empty": Mistake("events.ndjson --dry-run --event-name=", 2, ["--event-name: its value"]),
+    "a delimiter of no table": dry(
+        "e.ndjson", EVENTS, 0, "e.ndjson: is read as ndjson, where --delimiter does nothing", options="--delimiter ;"
     ),
     "a home behind =": Mistake("events.ndjson --rejected=~/r --dry-run", 2, ["--rejected: ~ is no", "the whole path"]),
     "a secret in a home": Mistake("events.ndjson --secret-file=~/s", 2, ["--secret-file: ~ is no", "the whole path"]),
@@ -297,3 +354,49 @@ def test_names_that_there_are_make_no_warning(
     err = capsys.readouterr().err
     assert end.value.code == 0, err
     assert "no such column" not in err
+
+
+@pytest.mark.parametrize("name", ["e.ndjson", "e.json"])
+def test_names_that_records_have_make_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = [good_event(n, geo={"city": {"part": "x"}}) for n in range(998)]
+    last = [good_event(998, plan="a", mail="b", **{"a.b": 1}), {"kind": "Buy", **good_event(999)["properties"]}]
+    text = ndjson([*first, *last]) if name == "e.ndjson" else json.dumps([*first, *last], indent=1).encode()
+    (tmp_path / name).write_bytes(text)
+    named = ["--rename", "plan=tier", "--rename", "geo=place", "--drop", "mail", "--type", "tier=string"]
+    deep = ["--keep", "place.city.part", "--keep", "a.b", "--event-field", "kind", "--set", "x=1", "--keep", "x"]
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--dry-run", *named, *deep])
+
+    err = capsys.readouterr().err
+    assert end.value.code == 0, err
+    assert "warning" not in err
+
+
+def test_a_name_that_no_record_has_is_told_once_and_stands_in_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("e.ndjson", "f.ndjson"):
+        (tmp_path / name).write_bytes(EVENTS)
+    with pytest.raises(SystemExit):
+        cli.main(["e.ndjson", "f.ndjson", "--dry-run", "--drop", "emial"])
+
+    err = capsys.readouterr().err
+    assert err.count("warning: ") == 1
+    assert "what to act on" in err
+    assert "nothing needs a decision" not in err
+
+
+def test_a_column_that_another_source_has_may_be_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.csv").write_text(TABLE)
+    (tmp_path / "f.csv").write_text(TABLE.replace("amount", "amounts"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["e.csv", "f.csv", "--dry-run", "--drop", "amounts"])
+
+    assert end.value.code == 0, capsys.readouterr().err

@@ -407,7 +407,7 @@ def test_all_files_to_mend_are_named_or_counted(files: list[str], words: str) ->
     [
         (3, "time_unreadable", 3, "all 3 records were rejected for one reason, time_unreadable: --time-format FORMAT"),
         (90, "time_unreadable", 30, "all 30 rejects have one reason, time_unreadable: import r with --time-format"),
-        (90, "too_deep", 20, "20 of 30 rejects have one reason, too_deep: import r with --deep flatten"),
+        (90, "too_deep", 20, "too_deep: mend the others in r, then import r with --deep flatten"),
         (90, "too_deep", 10, "mend the events in r, then"),
         (90, "distinct_id_missing", 30, "all 30 rejects have one reason, distinct_id_missing: import r with "),
         (90, "time_missing", 30, "mend the events in r, then"),

@@ -23,7 +23,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from mpimport.value_types import KINDS, converter
 
@@ -41,6 +42,7 @@ MAX_DIGITS = 15
 
 _REMEMBERED = 4096  # ours: most columns of numbers hold few different ones
 _SAME_LENGTH = 9
+_MIN_CELLS, _NEARLY_ALL = 10, 10  # ours: one in ten, and of fewer than ten nothing can be told
 _match_number = re.compile(r"(?!-0(?:\.0*)?$)-?(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?").fullmatch
 _match_thousands = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})?|0").fullmatch
 _match_amount = re.compile(
@@ -78,6 +80,14 @@ class Column:
     kind: str
     convert: Callable[[str], Any]
     strict: bool
+
+
+class Spoilt(NamedTuple):
+    """The first of the cells that keep a column from being numbers, how many there are, and of how many."""
+
+    cell: str
+    odd: int
+    cells: int
 
 
 def decide(
@@ -149,6 +159,20 @@ def find_amounts(
             unlike = [cell for cell in cells if "." in cell]
         if unlike:
             yield name, unlike[0]
+
+
+def find_spoilt(
+    names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[Column | None], text: Collection[str]
+) -> Iterable[tuple[str, Spoilt]]:
+    """Give the columns that would be numbers but for a few cells, such as `N/A`; all but those in `text`."""
+    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
+        if column is not None or name in ALWAYS_TEXT or name in text or name == "time" or is_id_name(name):
+            continue
+        cells = [row[index] for row in rows if row[index]]
+        most = len(cells) // _NEARLY_ALL if len(cells) >= _MIN_CELLS else 0
+        odd = list(islice((cell for cell in cells if not _is_number(cell)), most + 1))
+        if 0 < len(odd) <= most and infer_kind(name, filter(_is_number, cells)) == "number":
+            yield name, Spoilt(odd[0], len(odd), len(cells))
 
 
 def is_id_name(name: str) -> bool:

@@ -21,6 +21,7 @@ from mpimport.formats.columns import (
     Column,
     decide,
     find_amounts,
+    find_spoilt,
     find_type_problems,
     keep,
 )
@@ -125,6 +126,9 @@ class _Reader:
         amounts = dict(find_amounts(names, rows, columns, {*options.ids, *options.types}))
         if options.on_amounts is not None and amounts:
             options.on_amounts(self._stream.name, amounts)
+        spoilt = dict(find_spoilt(names, rows, columns, {*options.ids, *options.types, *amounts}))
+        if options.on_spoilt is not None and spoilt:
+            options.on_spoilt(self._stream.name, spoilt)
         if options.on_columns is not None and (rows or not held or not options.infer_types):
             kinds = [column.kind if column else "string" for column in columns]
             options.on_columns(self._stream.name, dict(zip(names, kinds, strict=True)))

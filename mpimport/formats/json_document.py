@@ -57,14 +57,17 @@ def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[B
 
 
 def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
-    """Read the only array of objects at the outermost level that has one, or the document as one event."""
+    """Read the only array of objects at the outermost level that has one, or the document as one event.
+
+    An array that lies deeper is one more to choose from where its objects look like events: they would not be missed.
+    """
     survey, whole = _survey(feed, stream, most)
     if survey.is_event or (whole and not survey.arrays):
         yield cut_object(feed, 1, most)
         _check_end(feed)
         return
     level = min(survey.arrays.values(), default=0)
-    found = [path for path, depth in survey.arrays.items() if depth == level]
+    found = [path for path, depth in survey.arrays.items() if depth == level or path in survey.of_events]
     if len(found) > 1:
         raise UsageProblem(f"{stream.name}: {_word_choice(found)}")
     walks = _import_walk()
@@ -73,7 +76,7 @@ def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | U
     if not walk.matched:
         raise feed.broken("no array of objects is in it, and it is too long for one event: see --json-path")
     level = level if found else walk.level
-    others = [path for path, depth in walk.arrays.items() if depth <= level]
+    others = [path for path, depth in walk.arrays.items() if depth <= level or path in walk.of_events]
     if others:
         raise feed.broken(f"only {walk.wanted} was read, and {_word_choice(others)}")
 

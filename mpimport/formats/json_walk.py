@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ijson
+import msgspec
 
 from mpimport.errors import BrokenInput
 from mpimport.formats.json_cut import cut_array, cut_object
@@ -46,12 +47,14 @@ class Walk:
     """One pass over a document. `wanted` is a path in ijson's prefix syntax, with or without its `.item`.
 
     Without one, arrays of objects are found and passed over, unless `take_first` says to read the first.
-    Afterwards `arrays` holds the paths of the arrays of objects that were passed over, with how deep they lie;
+    Afterwards `arrays` holds the paths of the arrays of objects that were passed over, with how deep they lie, and
+    `of_events` those whose first object looks like an event;
     `matched` says whether the wanted path was there. `is_event`: the document is one event, the walk stopped.
     """
 
     def __init__(self, feed: Feed, most: int, *, wanted: str | None = None, take_first: bool = False) -> None:
         self.arrays: dict[str, int] = {}
+        self.of_events: set[str] = set()
         self.wanted = wanted
         self.level = 0  # how deep the wanted array lies
         self.matched = False
@@ -148,7 +151,10 @@ class Walk:
             self.wanted, self.level = items, level
             yield from self._cut(closing=b"}]")
             return
-        for _ in cut_array(self._feed, 1, self._most):
+        elements = cut_array(self._feed, 1, self._most)
+        if _begins_with_event(next(elements, None)):
+            self.of_events.add(array)
+        for _ in elements:
             pass
         self._follow(b"}]")
 
@@ -164,6 +170,16 @@ class Walk:
         if "trailing" in reason:
             return self._feed.broken(word_trailing(offset))
         return self._feed.broken(f"is no JSON just before byte {offset}: {reason}")
+
+
+def _begins_with_event(found: Block | Unreadable | None) -> bool:
+    """Tell whether the first of the elements that were cut has a key that events have."""
+    text = next(iter(found.records)) if isinstance(found, Block) else b""
+    try:
+        first = msgspec.json.decode(text) if isinstance(text, bytes) else text
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and not _EVENT_KEYS.isdisjoint(first)
 
 
 def word_trailing(offset: int) -> str:
