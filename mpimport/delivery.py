@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mpimport.admission import Ticket
-from mpimport.body import Part
+from mpimport.body import Part, names_others
 from mpimport.errors import Unbalanced
 from mpimport.ledger import Ledger
 from mpimport.pacing import Cost
@@ -33,6 +33,7 @@ from mpimport.records import (
 from mpimport.route import Route
 
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
+MISNAMED = "the server's list of failed records makes no sense: it gives an event the $insert_id of another"
 MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are not counted are looked for
 
 Notify: TypeAlias = Callable[[Waiting], None]
@@ -136,6 +137,10 @@ class _Delivery:
             case Accepted():
                 self.ledger.store(part)
                 self.route.brake.settled()
+            case Partial(failed) if names_others(
+                part.lines, {one.index: one.insert_id for one in failed if one.insert_id}
+            ):
+                self._cut(part, MISNAMED, None)
             case Partial(failed, resend_rest):
                 self.ledger.store_but(part, failed, resend_rest=resend_rest)
                 self.route.brake.settled()

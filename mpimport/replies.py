@@ -180,7 +180,11 @@ def _failed_records(reply: Mapping[str, Any], count: int) -> tuple[Failed, ...] 
         field, message = entry.get("field"), entry.get("message")
         words = clean_words(message) if isinstance(message, str) else ""
         name = clean_words(field) if isinstance(field, str) else None
-        found.setdefault(index, Failed(index, name or None, words or "the server gave no reason"))
+        insert_id = entry.get("$insert_id", entry.get("insert_id"))  # the documentation has the first
+        told_id = insert_id if isinstance(insert_id, str) else None
+        failed = Failed(index, name or None, words or "the server gave no reason", told_id)
+        if found.setdefault(index, failed).insert_id != told_id:
+            return None
     return tuple(found[index] for index in sorted(found))
 
 

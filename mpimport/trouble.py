@@ -25,6 +25,7 @@ class Trouble:
     _waiting: tuple[str, float] = ("", 0.0)
     _failed_at: float = -inf
     _settled_at: float = -inf
+    _guesses: int = 0
     _told: dict[str, float] = field(default_factory=dict)
 
     def note(self, waiting: Waiting, now: float, report: Report) -> None:
@@ -44,6 +45,18 @@ class Trouble:
         """Tell of a batch that is given up, which the summary counts, unless the same was told just now."""
         if self._is_news(f"gave up: {reason}", now):
             report.say(logging.WARNING, f"gave up on a batch: it {reason}")
+
+    def too_large(self, max_bytes: int, report: Report, *, guessed: bool) -> None:
+        """Tell of the limit that the server named; of guesses once, for each is followed by others."""
+        self._guesses += guessed
+        if not guessed:
+            report.say(logging.INFO, f"the server takes {max_bytes:,} bytes a request; batches are smaller from now on")
+        elif self._guesses == 1:
+            report.say(
+                logging.INFO,
+                "the server finds a request too large (413), and names no limit; "
+                f"{max_bytes:,} bytes a request are tried from now on, and fewer if it must be",
+            )
 
     def _is_news(self, words: str, now: float) -> bool:
         if now - self._told.get(words, -QUIET_S) < QUIET_S:

@@ -108,12 +108,12 @@ def test_a_limit_that_the_server_names_is_cut_to_and_learnt() -> None:
     limit = size * 3 // 4
     outcome, send, _, _ = run([reply(413, {"error": f"request exceeds max limit of {limit} bytes"})])
     assert [event_indexes(body) for body in send.bodies] == [[0, 1, 2, 3], [0, 1, 2], [3]]
-    assert outcome.max_bytes == limit
+    assert (outcome.max_bytes, outcome.max_bytes_guessed) == (limit, False)
 
 
 def test_without_a_named_limit_half_of_what_was_sent_is_learnt() -> None:
     outcome, send, _, _ = run([reply(413)])
-    assert outcome.max_bytes == len(send.bodies[0]) // 2
+    assert (outcome.max_bytes, outcome.max_bytes_guessed) == (len(send.bodies[0]) // 2, True)
     assert outcome.imported == 4
 
 

@@ -27,7 +27,7 @@ MESSAGE = "'properties.time' is invalid"
 
 
 def bad(*indexes: int) -> tuple[Failed, ...]:
-    return tuple(Failed(index, "properties.time", MESSAGE) for index in indexes)
+    return tuple(Failed(index, "properties.time", MESSAGE, "x") for index in indexes)
 
 
 def answers(status: int, words: str) -> str:

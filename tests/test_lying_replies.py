@@ -123,6 +123,7 @@ REFUSALS: dict[str, Lie] = {
     "an index that is null": lambda _: failed([None], 0),
     "an index with a point": lambda _: failed([0.0], 0),
     "no index": lambda _: refused_list([{"message": "bad"}]),
+    "an index twice with different ids": lambda _: refused_list([{"index": 0, "$insert_id": id_} for id_ in "xy"]),
     "entries that are no objects": lambda _: refused_list([0, 1]),
     "a list that is none": lambda _: refused_list({"0": "bad"}),
     "a list that is text": lambda _: refused_list("0"),
@@ -273,6 +274,25 @@ def test_a_reply_that_is_odd_and_true_is_believed(name: str, tmp_path: Path) -> 
 
     assert ended.code == 0, ended.err
     assert (ended.summary["imported"], ended.summary["requests"]) == (EVENTS, EVENTS // BATCH)
+
+
+@pytest.mark.parametrize("key", ["$insert_id", "insert_id"])
+def test_a_failed_event_is_not_imported_where_another_is_named_in_its_place(tmp_path: Path, key: str) -> None:
+    """The event is named by its id, with the index of the one behind it; the server stored all others."""
+    bad = "id-00000033"
+
+    def answer(request: Received) -> Answer:
+        ids = ids_of(request)
+        if bad not in ids:
+            return Answer()
+        record = {"index": min(ids.index(bad) + 1, len(ids) - 1), key: bad, "field": "event", "message": "bad"}
+        return told(400, {"error": "some failed", "failed_records": [record], "num_records_imported": len(ids) - 1})
+
+    ended, rejected, _ = import_from(Liar(answer), tmp_path)
+
+    assert ended.code == 1, ended.err
+    assert rejected == {bad}
+    assert ended.summary["imported"] == EVENTS - 1
 
 
 ABOUT_ONE: dict[str, Lie] = {
