@@ -31,6 +31,7 @@ from mpimport.records import (
     Waiting,
 )
 from mpimport.route import Route
+from mpimport.summary_text import followed_by
 
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
 MISNAMED = "the server's list of failed records makes no sense: it gives an event the $insert_id of another"
@@ -112,7 +113,7 @@ class _Delivery:
         if ticket is not None:
             self.patience.except_for(ticket.paced_s)
         elif not admission.halt.is_set():
-            self._give_up("is over")
+            self._give_up("is over", "nothing may be sent for another", admission.closed_s())
         return ticket
 
     def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
@@ -189,13 +190,18 @@ class _Delivery:
         self.trouble = retry.reason.rstrip(".")
         delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
         if delay_s > patience.left_s(now):
-            self._give_up("is over before the next attempt")
+            self._give_up("is over before the next attempt", "the server asks to wait for", retry.after_s or 0.0)
             return False
         self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s, retry.answer))
         return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _give_up(self, why: str) -> None:
-        spent_s = self.patience.spent_s(self.route.clock.now())
-        over = f"--give-up-after {self.patience.limit_s:g} {why}"
+    def _give_up(self, why: str, held: str, held_s: float) -> None:
+        """Say why no further attempt is made; `held` says so where it is because of `held_s` seconds to be waited."""
+        now, limit = self.route.clock.now(), f"--give-up-after {self.patience.limit_s:g}"
+        spent_s = self.patience.spent_s(now)
         failed = f"kept failing for {spent_s:.0f} s" if spent_s >= 0.5 else "kept failing"
-        self.gave_up = f"{failed}: {self.trouble}; {over}"
+        over = f"{limit} {why}"
+        if held_s > self.patience.left_s(now):
+            failed = failed if self.patience.failures > 1 else "failed"
+            over = f"{held} {held_s:,.0f} s, longer than {limit} allows: run it again then, or allow more"
+        self.gave_up = followed_by(f"{failed}: {self.trouble}", over)

@@ -11,6 +11,7 @@ from math import inf
 
 from mpimport.records import Outcome, Waiting
 from mpimport.report import Report
+from mpimport.summary_text import followed_by
 
 QUIET_S = 10.0  # ours: the same trouble is told once in so many seconds
 STUCK_S = 2.0  # ours: a request that failed among others that did not stops nothing
@@ -38,7 +39,7 @@ class Trouble:
         if self._is_news(waiting.reason, now):
             report.say(
                 logging.WARNING,
-                f"{reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
+                followed_by(reason, f"attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s"),
             )
 
     def gave_up(self, reason: str, now: float, report: Report) -> None:

@@ -201,7 +201,16 @@ def test_a_batch_that_failed_gives_up_at_a_gate_that_opens_too_late() -> None:
     outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate, give_up_after_s=100.0)
     assert len(send.bodies) == 1
     assert outcome.undelivered == (0, 1, 2, 3)
-    assert ": the server answers 503; " in (outcome.gave_up or "")
+    assert (outcome.gave_up or "").startswith("failed: the server answers 503; nothing may be sent for another 500 s, ")
+
+
+def test_a_wait_that_is_longer_than_it_may_fail_is_told_as_that() -> None:
+    outcome, send, _, _ = run([reply(429, {"error": "slow"}, retry_after="2099")], give_up_after_s=900.0)
+    assert len(send.bodies) == 1
+    assert outcome.gave_up == (
+        "failed: the server answers 429: slow; the server asks to wait for 2,099 s, longer than --give-up-after 900 "
+        "allows: run it again then, or allow more"
+    )
 
 
 def test_time_that_pacing_takes_is_no_time_of_failing() -> None:

@@ -74,6 +74,7 @@ NO_PROOF: dict[str, Lie] = {
     "another code": lambda request: stored(request.events, code=500),
     "another status": lambda request: stored(request.events, status="Internal Server Error"),
     "failed records that make no sense": lambda request: stored(request.events, failed_records=[{"index": 99}]),
+    "two counts": lambda request: told(200, b'{"num_records_imported":0,"num_records_imported":%d}' % request.events),
     "an empty body": lambda _: told(200, b""),
     "a web page": lambda _: told(200, HTML, headers={"Content-Type": "text/html"}),
     "a web page that says it is JSON": lambda _: told(200, HTML),
@@ -110,7 +111,6 @@ NO_PROOF: dict[str, Lie] = {
     "another HTTP": lambda _: Answer(raw=b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
     "a reset": lambda _: Answer(reset="after"),
     "429 with a wait that makes no sense": lambda _: told(429, b"", headers={"Retry-After": "-1e99"}),
-    "503 with a wait of an age": lambda _: told(503, HTML, headers={"Retry-After": "99999999999"}),
 }
 
 REFUSALS: dict[str, Lie] = {
@@ -123,6 +123,7 @@ REFUSALS: dict[str, Lie] = {
     "an index that is null": lambda _: failed([None], 0),
     "an index with a point": lambda _: failed([0.0], 0),
     "no index": lambda _: refused_list([{"message": "bad"}]),
+    "two lists": lambda _: told(400, b'{"failed_records":[{"index":0}],"failed_records":[],"num_records_imported":0}'),
     "an index twice with different ids": lambda _: refused_list([{"index": 0, "$insert_id": id_} for id_ in "xy"]),
     "entries that are no objects": lambda _: refused_list([0, 1]),
     "a list that is none": lambda _: refused_list({"0": "bad"}),
@@ -293,6 +294,15 @@ def test_a_failed_event_is_not_imported_where_another_is_named_in_its_place(tmp_
     assert ended.code == 1, ended.err
     assert rejected == {bad}
     assert ended.summary["imported"] == EVENTS - 1
+
+
+def test_a_wait_of_an_age_is_an_hour(tmp_path: Path) -> None:
+    liar = Liar(lambda _: told(503, HTML, headers={"Retry-After": "9" * 400}), times=1)
+    ended, _, saved = import_from(liar, tmp_path, "--workers", "1")
+
+    assert ended.code == 5, ended.err
+    assert set(saved) == ALL
+    assert "the server asks to wait for 3,600 s, longer than --give-up-after 900 allows" in ended.summary["stopped"]
 
 
 ABOUT_ONE: dict[str, Lie] = {
