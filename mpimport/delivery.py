@@ -77,6 +77,7 @@ class _Delivery:
         self.retries = 0
         self.fatal: str | None = None
         self.gave_up: str | None = None
+        self.held = False
         self.trouble = ""  # the last failure
         self.patience = Patience(route.give_up_after_s)
         self.miscounts = 0  # in a row
@@ -103,7 +104,9 @@ class _Delivery:
 
     def outcome(self) -> Outcome:
         """Give what became of the events so far, checked. Unbalanced: an event is missing or counted twice."""
-        return self.ledger.outcome(fatal=self.fatal, gave_up=self.gave_up, requests=self.requests, retries=self.retries)
+        return self.ledger.outcome(
+            fatal=self.fatal, gave_up=self.gave_up, held=self.held, requests=self.requests, retries=self.retries
+        )
 
     def _enter(self, part: Part) -> Ticket | None:
         """Wait until it may be sent; None when nothing more may be sent, or the gate opens too late."""
@@ -204,4 +207,5 @@ class _Delivery:
         if held_s > self.patience.left_s(now):
             failed = failed if self.patience.failures > 1 else "failed"
             over = f"{held} {held_s:,.0f} s, longer than {limit} allows: run it again then, or allow more"
+        self.held = held_s > self.patience.limit_s
         self.gave_up = followed_by(f"{failed}: {self.trouble}", over)

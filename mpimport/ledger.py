@@ -75,7 +75,7 @@ class Ledger:
         if learnt and learnt <= (self._max_bytes or learnt):
             self._max_bytes, self._guessed = learnt, not named
 
-    def outcome(self, *, fatal: str | None, gave_up: str | None, requests: int, retries: int) -> Outcome:
+    def outcome(self, *, fatal: str | None, gave_up: str | None, held: bool, requests: int, retries: int) -> Outcome:
         """Give the ledger as an outcome. Unbalanced: an event is missing or in two places."""
         undelivered = sorted(index for part in self.todo for index in part.indexes)
         refusals = sorted(self._refusals, key=lambda refusal: refusal.index)
@@ -90,6 +90,7 @@ class Ledger:
             undelivered=tuple(undelivered),
             fatal=fatal,
             gave_up=gave_up,
+            held=held,
             requests=requests,
             retries=retries,
             nbytes=self._nbytes,

@@ -70,7 +70,9 @@ def _by_hand(summary: Summary, files: Sequence[str], in_source: dict[str, int], 
                 "stand there: if they are about the events, mend these first, else it was the server's fault"
             )
         else:
-            fine = f"; of those with server_refused ({whole:,}) nothing may be wrong but the server" if whole else ""
+            fine = (
+                f"; those with server_refused ({whole:,}) may be right: then it was the server's fault" if whole else ""
+            )
             yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}{fine}"
     if rows and rows >= tally.rejected and summary.checkpoint is None and not _may_change_ids(summary):
         yield (

@@ -195,7 +195,7 @@ class _Run:
         if outcome.fatal is not None:
             self._stop(MpimportError(outcome.fatal) if outcome.bug else ServerRefused(outcome.fatal))
         if outcome.gave_up is not None:
-            self._gave_up(outcome.gave_up, nothing_arrives=self.tally.imported == imported_before)
+            self._gave_up(outcome.gave_up, nothing_arrives=outcome.held or self.tally.imported == imported_before)
 
     def _settled(self, problem: CannotWrite | None) -> None:
         if not self.under_way:

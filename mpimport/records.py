@@ -255,8 +255,7 @@ class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
-    `requests`: all that were sent so far. `pace`: how fast the rate limit lets them go on in the long run,
-    if all of it is ours.
+    `requests`: all that were sent so far. `pace`: how fast the rate limit, if all of it is ours, lets them go on.
     """
 
     held_by: HeldBy = ""
@@ -282,8 +281,8 @@ class Outcome:
     """What became of a batch. imported + len(refusals) + len(undelivered) == batch.count, always.
 
     `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None; with `bug` what is
-    fatal is a fault of ours. `nbytes`: uncompressed bytes of the imported events. `max_bytes`: a request limit that
-    was learnt, or guessed.
+    fatal is a fault of ours, with `held` nobody may send for longer than a batch may fail. `nbytes`: uncompressed bytes
+    of the imported events. `max_bytes`: a request limit that was learnt, or guessed.
     """
 
     batch: Batch
@@ -292,6 +291,7 @@ class Outcome:
     undelivered: tuple[int, ...] = ()
     fatal: str | None = None
     gave_up: str | None = None
+    held: bool = False
     requests: int = 0
     retries: int = 0
     nbytes: int = 0

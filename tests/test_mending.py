@@ -245,7 +245,7 @@ def test_a_dry_run_has_sent_nothing_that_may_arrive_twice(
     ("named", "words"),
     [
         (0, "import r later; the server refused all 5 rejects in words that stand there: if they are about the events"),
-        (2, "mend the events in r, then import that file; of those with server_refused (5) nothing may be wrong but"),
+        (2, "mend the events in r, then import that file; those with server_refused (5) may be right: then it was the"),
     ],
 )
 def test_what_the_server_refused_as_a_whole_may_be_right(named: int, words: str) -> None:
