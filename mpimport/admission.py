@@ -133,6 +133,11 @@ class Admission:
                 pace=self._budget.pace(),
             )
 
+    def closed_s(self) -> float:
+        """Give for how long nobody is let through."""
+        with self._lock:
+            return self._gate_hold_s(self._clock.now())
+
     def _gate_hold_s(self, now: float) -> float:
         hold_s = self._gate.hold_s(now)
         return 0.0 if hold_s == inf else hold_s  # a probe: it is soon known

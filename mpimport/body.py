@@ -6,10 +6,10 @@ Must not know the network, retries or replies.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote_from_bytes
 
 import msgspec
@@ -49,6 +49,15 @@ class _Pieces(msgspec.Struct):
     properties: dict[str, msgspec.Raw]
 
 
+class _Properties(msgspec.Struct):
+    insert_id: Any = msgspec.field(default=None, name="$insert_id")
+
+
+class _Event(msgspec.Struct):
+    properties: _Properties
+
+
+_read_id = msgspec.json.Decoder(_Event).decode
 _take_apart = msgspec.json.Decoder(_Pieces).decode_lines
 _put_together = msgspec.json.Encoder().encode_lines
 
@@ -99,6 +108,13 @@ def event_lines(lines: Lines) -> list[bytes]:
     return events
 
 
+def names_others(lines: Lines, named: Mapping[int, str]) -> bool:
+    """Whether an `$insert_id` that is named for a position is not of the event there, but of another one."""
+    events = event_lines(lines)
+    odd = {insert_id for position, insert_id in named.items() if _insert_id(events[position]) != insert_id}
+    return bool(odd) and any(_insert_id(event) in odd for event in events)
+
+
 def select(part: Part, positions: Sequence[int]) -> Part:
     """Give the events at `positions` of the part (not of the batch) as a part of their own."""
     events = event_lines(part.lines)
@@ -121,6 +137,11 @@ def pieces(part: Part, max_bytes: int | None) -> list[Part]:
             starts.append(position)
             size = len(event) + 1
     return [select(part, range(*pair)) for pair in zip(starts, [*starts[1:], count], strict=True)]
+
+
+def _insert_id(event: bytes) -> str | None:
+    insert_id = _read_id(event).properties.insert_id
+    return insert_id if isinstance(insert_id, str) else None
 
 
 def _array(lines: Lines) -> bytearray:

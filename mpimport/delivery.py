@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mpimport.admission import Ticket
-from mpimport.body import Part
+from mpimport.body import Part, names_others
 from mpimport.errors import Unbalanced
 from mpimport.ledger import Ledger
 from mpimport.pacing import Cost
@@ -31,8 +31,10 @@ from mpimport.records import (
     Waiting,
 )
 from mpimport.route import Route
+from mpimport.summary_text import followed_by
 
 DISAGREES = "the server's count of stored events does not agree with those it names as failed"
+MISNAMED = "the server's list of failed records makes no sense: it gives an event the $insert_id of another"
 MAX_MISCOUNTS = 3  # in a row; then it is no accident, and the events that are not counted are looked for
 
 Notify: TypeAlias = Callable[[Waiting], None]
@@ -75,6 +77,7 @@ class _Delivery:
         self.retries = 0
         self.fatal: str | None = None
         self.gave_up: str | None = None
+        self.held = False
         self.trouble = ""  # the last failure
         self.patience = Patience(route.give_up_after_s)
         self.miscounts = 0  # in a row
@@ -101,7 +104,9 @@ class _Delivery:
 
     def outcome(self) -> Outcome:
         """Give what became of the events so far, checked. Unbalanced: an event is missing or counted twice."""
-        return self.ledger.outcome(fatal=self.fatal, gave_up=self.gave_up, requests=self.requests, retries=self.retries)
+        return self.ledger.outcome(
+            fatal=self.fatal, gave_up=self.gave_up, held=self.held, requests=self.requests, retries=self.retries
+        )
 
     def _enter(self, part: Part) -> Ticket | None:
         """Wait until it may be sent; None when nothing more may be sent, or the gate opens too late."""
@@ -111,7 +116,7 @@ class _Delivery:
         if ticket is not None:
             self.patience.except_for(ticket.paced_s)
         elif not admission.halt.is_set():
-            self._give_up("is over")
+            self._give_up("is over", "nothing may be sent for another", admission.closed_s())
         return ticket
 
     def _attempt(self, part: Part, ticket: Ticket, body: bytes, headers: Mapping[str, str]) -> Verdict:
@@ -136,6 +141,10 @@ class _Delivery:
             case Accepted():
                 self.ledger.store(part)
                 self.route.brake.settled()
+            case Partial(failed) if names_others(
+                part.lines, {one.index: one.insert_id for one in failed if one.insert_id}
+            ):
+                self._cut(part, MISNAMED, None)
             case Partial(failed, resend_rest):
                 self.ledger.store_but(part, failed, resend_rest=resend_rest)
                 self.route.brake.settled()
@@ -184,13 +193,19 @@ class _Delivery:
         self.trouble = retry.reason.rstrip(".")
         delay_s = max(route.backoff.delay(patience.failures, route.rng), retry.after_s or 0.0)
         if delay_s > patience.left_s(now):
-            self._give_up("is over before the next attempt")
+            self._give_up("is over before the next attempt", "the server asks to wait for", retry.after_s or 0.0)
             return False
         self.notify(Waiting(self.ledger.batch.seq, patience.failures, retry.reason, delay_s, retry.answer))
         return not route.clock.wait(delay_s, route.admission.halt)
 
-    def _give_up(self, why: str) -> None:
-        spent_s = self.patience.spent_s(self.route.clock.now())
-        over = f"--give-up-after {self.patience.limit_s:g} {why}"
+    def _give_up(self, why: str, held: str, held_s: float) -> None:
+        """Say why no further attempt is made; `held` says so where it is because of `held_s` seconds to be waited."""
+        now, limit = self.route.clock.now(), f"--give-up-after {self.patience.limit_s:g}"
+        spent_s = self.patience.spent_s(now)
         failed = f"kept failing for {spent_s:.0f} s" if spent_s >= 0.5 else "kept failing"
-        self.gave_up = f"{failed}: {self.trouble}; {over}"
+        over = f"{limit} {why}"
+        if held_s > self.patience.left_s(now):
+            failed = failed if self.patience.failures > 1 else "failed"
+            over = f"{held} {held_s:,.0f} s, longer than {limit} allows: run it again then, or allow more"
+        self.held = held_s > self.patience.limit_s
+        self.gave_up = followed_by(f"{failed}: {self.trouble}", over)

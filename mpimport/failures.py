@@ -114,6 +114,10 @@ def _failure(found: list[BaseException], way: Way, place: str) -> Failure:
         return Failure(f"no complete reply from {place} within {way.timeout_s:g} s")
     if names & {"IncompleteRead", "InvalidChunkLength"}:
         return Failure(f"the reply from {place} was cut short")
+    if any(type(one).__name__ in {"LineTooLong", "HTTPException"} and "header" in str(one) for one in found):
+        return Failure(
+            f"the headers of the reply from {place} are too many or too long to be read; is it the right one?"
+        )
     if names & {"BadStatusLine", "LineTooLong", "UnknownProtocol", "HTTPException"}:
         secure = any(TLS_ALERT in str(one) for one in found)
         hint = "it speaks TLS: is its address https:// rather than http://?" if secure else "is it the right port?"

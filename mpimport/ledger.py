@@ -29,6 +29,7 @@ class Ledger:
         self._nbytes = 0
         self._refusals: list[Refusal] = []
         self._max_bytes: int | None = None
+        self._guessed = False
 
     def store(self, part: Part) -> None:
         """Enter all events of the first part as stored."""
@@ -71,10 +72,10 @@ class Ledger:
             self.refuse(part, words)
         else:
             self._enter(again=pieces(part, named))
-        if learnt:
-            self._max_bytes = min(learnt, self._max_bytes or learnt)
+        if learnt and learnt <= (self._max_bytes or learnt):
+            self._max_bytes, self._guessed = learnt, not named
 
-    def outcome(self, *, fatal: str | None, gave_up: str | None, requests: int, retries: int) -> Outcome:
+    def outcome(self, *, fatal: str | None, gave_up: str | None, held: bool, requests: int, retries: int) -> Outcome:
         """Give the ledger as an outcome. Unbalanced: an event is missing or in two places."""
         undelivered = sorted(index for part in self.todo for index in part.indexes)
         refusals = sorted(self._refusals, key=lambda refusal: refusal.index)
@@ -89,10 +90,12 @@ class Ledger:
             undelivered=tuple(undelivered),
             fatal=fatal,
             gave_up=gave_up,
+            held=held,
             requests=requests,
             retries=retries,
             nbytes=self._nbytes,
             max_bytes=self._max_bytes,
+            max_bytes_guessed=self._guessed,
         )
 
     def _enter(

@@ -67,7 +67,17 @@ def _by_hand(summary: Summary, files: Sequence[str], in_source: dict[str, int], 
     strays = _strays(tally)
     if others and (not rows + strays or rows + strays < tally.rejected):
         mapped = " with the same mapping options" if summary.mapped else ""
-        yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}"
+        whole = tally.reasons["server_refused"].count if "server_refused" in tally.reasons else 0
+        if whole and whole == tally.rejected:
+            yield (
+                f"import {named(files)} later{mapped}; the server refused {_many(whole, tally.rejected)} in words that "
+                "stand there: if they are about the events, mend these first, else it was the server's fault"
+            )
+        else:
+            fine = (
+                f"; those with server_refused ({whole:,}) may be right: then it was the server's fault" if whole else ""
+            )
+            yield f"mend the events in {named(files)}, then import {_those(files)}{mapped}{fine}"
     if rows and rows >= tally.rejected and summary.checkpoint is None and not _may_change_ids(summary):
         yield (
             f"mend the source at the lines told in {named(files)}, where only raw text is kept of "

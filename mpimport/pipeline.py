@@ -44,7 +44,7 @@ class _Run:
         self.intake = plan.intake
         self.tally = plan.settler.tally
         self.began = plan.clock()
-        self.under_way: dict[int, tuple[Batch, int]] = {}  # by seq, with the events imported when it was submitted
+        self.under_way: dict[int, tuple[Batch, int]] = {}  # by seq, with the events imported when it began to fail
         self.causes = Causes(plan.report)
         self.stopping = False
         self.saving = False  # the server is given up on: what cannot be read again is saved, not sent
@@ -167,6 +167,8 @@ class _Run:
                     self._abandon()
                 continue
             if isinstance(result, Waiting):
+                if result.attempt == 1 and result.seq in self.under_way:
+                    self.under_way[result.seq] = (self.under_way[result.seq][0], self.tally.imported)
                 self.trouble.note(result, self.plan.clock(), self.plan.report)
             elif result.batch.seq in self.under_way:
                 self._settle(result)
@@ -189,13 +191,11 @@ class _Run:
         self._settled(self.plan.settler.settle(outcome))
         if outcome.max_bytes is not None and outcome.max_bytes < self.intake.draft.max_bytes:
             self.intake.draft.max_bytes = outcome.max_bytes
-            self.plan.report.say(
-                logging.INFO, f"the server takes {outcome.max_bytes:,} bytes a request; batches are smaller from now on"
-            )
+            self.trouble.too_large(outcome.max_bytes, self.plan.report, guessed=outcome.max_bytes_guessed)
         if outcome.fatal is not None:
             self._stop(MpimportError(outcome.fatal) if outcome.bug else ServerRefused(outcome.fatal))
         if outcome.gave_up is not None:
-            self._gave_up(outcome.gave_up, nothing_arrives=self.tally.imported == imported_before)
+            self._gave_up(outcome.gave_up, nothing_arrives=outcome.held or self.tally.imported == imported_before)
 
     def _settled(self, problem: CannotWrite | None) -> None:
         if not self.under_way:

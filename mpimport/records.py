@@ -1,7 +1,7 @@
 """The values that pass between the stages. Knows nothing else of ours.
 
-Per event there is no object at all: a format hands over whole blocks of records, a batch is one
-buffer. Everything here exists once a block, once a batch, once a request or once a reject.
+Per event there is no object at all: a format hands over whole blocks of records, a batch is one buffer. Everything
+here exists once a block, once a batch, once a request or once a reject.
 """
 
 from __future__ import annotations
@@ -48,11 +48,10 @@ class Tabular(Protocol):
 class Block:
     """A run of records that were read together; their numbers follow each other without a gap.
 
-    `first` is the 1-based line (NDJSON, CSV) or record number (JSON) of the first of them. A blank
-    NDJSON line is a record here and is passed over by the stage that decodes, not counted as read.
-    `offset` is the byte of the file that the first byte of `records`, a BytesIO, is: given where reading can go on
-    at any record.
-    `plain` promises mappings of text, exact numbers, booleans, lists and objects only, as a table has them.
+    `first` is the 1-based line (NDJSON, CSV) or record number (JSON) of the first of them. A blank NDJSON line is a
+    record here and is passed over by the stage that decodes, not counted as read. `plain` promises mappings of text,
+    exact numbers, booleans, lists and objects only, as a table has them. `offset` is the byte of the file that the
+    first byte of `records`, a BytesIO, is: given where reading can go on at any record.
     """
 
     first: int
@@ -74,9 +73,9 @@ class Reason:
 class Reject:
     """One record that is not imported, with everything that its line in the rejected-events file says.
 
-    Of `event` and `raw` one is set: `event` is JSON text (the record as read, or as sent when the
-    server refused it), `raw` the bytes of what could not be parsed. `raw` may be the beginning of a
-    record that is too long to keep; the reason says so.
+    Of `event` and `raw` one is set: `event` is JSON text (the record as read, or as sent when the server refused it),
+    `raw` the bytes of what could not be parsed, or the beginning of a record that is too long to keep; the reason says
+    so.
     """
 
     source: str
@@ -122,11 +121,10 @@ class Span:
 class Batch:
     """Events that go out in one request: NDJSON text, one line an event, each line ended by a newline.
 
-    The events' offsets are not kept: an event holds no raw newline, so the lines are the index.
-    `rejects` are the records that were refused while the batch was filled, and `mends` counts what was
-    changed: both are settled together with it, so that nothing is told before it is true. A batch may
-    hold rejects only (`count` 0); it is settled without being sent. `spans` says which records are settled
-    with it: all that was read since the batch before.
+    The events' offsets are not kept: an event holds no raw newline, so the lines are the index. `rejects` are the
+    records that were refused while the batch was filled, and `mends` counts what was changed: both are settled together
+    with it, so that nothing is told before it is true. A batch may hold rejects only (`count` 0); it is settled without
+    being sent. `spans` says which records are settled with it: all that was read since the batch before.
     """
 
     seq: int
@@ -155,11 +153,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One event that the server refused: its index in the request, the field and the server's words."""
+    """One event that the server refused: its index in the request, the field, the server's words, the id it gives."""
 
     index: int
     field: str | None
     message: str
+    insert_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +255,7 @@ class Flow:
     """How freely requests flow. `held_by`: what the next one waits for, for `hold_s` seconds (None: for a reply).
 
     `share`: the part of the rate limit that is assumed to be ours. `limit`: requests that may be under way.
-    `requests`: all that were sent so far. `pace`: how fast the rate limit lets them go on in the long run,
-    if all of it is ours.
+    `requests`: all that were sent so far. `pace`: how fast the rate limit, if all of it is ours, lets them go on.
     """
 
     held_by: HeldBy = ""
@@ -282,9 +280,9 @@ class Refusal:
 class Outcome:
     """What became of a batch. imported + len(refusals) + len(undelivered) == batch.count, always.
 
-    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None; with `bug`
-    what is fatal is a fault of ours.
-    `nbytes`: uncompressed bytes of the imported events. `max_bytes`: a request limit that was learnt.
+    `undelivered` are indexes in the batch, ascending. `fatal` and `gave_up` say why, or are None; with `bug` what is
+    fatal is a fault of ours, with `held` nobody may send for longer than a batch may fail. `nbytes`: uncompressed bytes
+    of the imported events. `max_bytes`: a request limit that was learnt, or guessed.
     """
 
     batch: Batch
@@ -293,8 +291,10 @@ class Outcome:
     undelivered: tuple[int, ...] = ()
     fatal: str | None = None
     gave_up: str | None = None
+    held: bool = False
     requests: int = 0
     retries: int = 0
     nbytes: int = 0
     max_bytes: int | None = None
+    max_bytes_guessed: bool = False
     bug: bool = False

@@ -95,7 +95,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     None when it is missing, not after now, or no sensible answer; an hour at most.
     """
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?", value):
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
         seconds = float(value)
     else:
         seconds = _seconds_of(value) - _seconds_of(headers.get("date", ""))
@@ -180,7 +180,11 @@ def _failed_records(reply: Mapping[str, Any], count: int) -> tuple[Failed, ...] 
         field, message = entry.get("field"), entry.get("message")
         words = clean_words(message) if isinstance(message, str) else ""
         name = clean_words(field) if isinstance(field, str) else None
-        found.setdefault(index, Failed(index, name or None, words or "the server gave no reason"))
+        insert_id = entry.get("$insert_id", entry.get("insert_id"))  # the documentation has the first
+        told_id = insert_id if isinstance(insert_id, str) else None
+        failed = Failed(index, name or None, words or "the server gave no reason", told_id)
+        if found.setdefault(index, failed).insert_id != told_id:
+            return None
     return tuple(found[index] for index in sorted(found))
 
 
@@ -190,11 +194,23 @@ def _stored_number(reply: Mapping[str, Any]) -> int | None:
 
 
 def _json_of(response: Response) -> dict[str, Any]:
-    try:
-        reply = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return {}
+    reply = parsed(response)
     return reply if isinstance(reply, dict) else {}
+
+
+def parsed(response: Response) -> Any:
+    """Give a reply's JSON; None where it is none, or has a key twice, for nobody knows which of the values holds."""
+    try:
+        return json.loads(response.body, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def told(response: Response) -> str:

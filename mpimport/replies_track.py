@@ -6,12 +6,10 @@ is said by the status alone means the same as from the import endpoint, and is l
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from mpimport.records import Accepted, Fatal, Refused, Response, Retry, Split, Verdict
-from mpimport.replies import classify, told
+from mpimport.replies import classify, parsed, told
 
 MENDING = (
     "the server refused the project's token: check --token (or MP_TOKEN), and that it belongs to a project of this "
@@ -48,10 +46,7 @@ def classify_track(response: Response, count: int) -> Verdict:
 
 def _said(response: Response) -> tuple[int | None, object]:
     """Give the 1 or 0 that a reply says, or None, and its error."""
-    try:
-        reply: Any = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return None, None
+    reply = parsed(response)
     status, error = (reply.get("status"), reply.get("error")) if isinstance(reply, dict) else (reply, None)
     # a bool is an int, too, and 1.0 is equal to 1; neither is documented
     return (status if type(status) is int and status in (0, 1) else None), error

@@ -12,6 +12,7 @@ FAIR = 0.5  # who has more than half gives way to who has less; the rest is betw
 GIVEN = 0.6  # of what is above that, the first time
 MARGIN = 0.02  # below what was spent when it was too much
 LONELY = 1.5  # windows without a 429, after which one is no competition yet: a request may have come a little early
+HASTY = 4.0  # times the doublings, after such a one with less than a fair part spent: it says little, another more
 SAME = 0.02  # of the share: two 429s so close to each other say that what was given was not taken
 STEP = 0.001  # of the limit: the first step up, for who has half
 EAGER = 16.0  # times that for who has nothing, and the inverse for who has everything
@@ -25,7 +26,8 @@ class Share:
 
     After a 429 it is what was spent then, less a margin; who had more than half gives some of that away. Then it
     grows by steps that double, slowly at first and up to everything within about a window. Where the same
-    comes out again and again, the limit is simply there: less is given, and it is tried less often.
+    comes out again and again, the limit is simply there: less is given, and it is tried less often. After a single 429
+    long before half of the limit was spent it grows faster.
     """
 
     def __init__(self, window_s: float) -> None:
@@ -36,11 +38,13 @@ class Share:
         self._last = -inf
         self._ceiling = 2.0  # none
         self._repeats = 0
+        self._hasty = False
 
     def at(self, now: float) -> float:
         """Give the share."""
         if self._base < 1.0:
             doublings = max(FEWEST_DOUBLINGS, DOUBLINGS * PATIENCE**self._repeats)
+            doublings *= HASTY if self._hasty else 1.0
             windows = max(0.0, now - self._since) / self._window_s
             step = STEP * EAGER ** (1.0 - 2.0 * self._base)
             grown: float = step * (2.0 ** min(doublings * windows, 60.0) - 1.0)
@@ -60,6 +64,7 @@ class Share:
         self._repeats = self._repeats + 1 if abs(used - self._ceiling) <= SAME * used else 0
         lonely = now - self._last > LONELY * self._window_s
         given = 0.0 if lonely else max(used - FAIR, 0.0) * GIVEN / 4.0**self._repeats
+        self._hasty = lonely and used < FAIR
         self._last = now
         self._base = max(used * (1.0 - MARGIN) - given, 0.0)
         self._ceiling = used

@@ -42,6 +42,11 @@ def many(number: int, thing: str) -> str:
     return f"{number:,} {thing if number == 1 else _PLURALS.get(thing, f'{thing}s')}"
 
 
+def followed_by(words: str, more: str) -> str:
+    """Write two clauses in one line: a question before it keeps its mark and takes no other."""
+    return f"{words} {more[:1].upper()}{more[1:]}" if words.endswith("?") else f"{words}; {more}"
+
+
 _PLURALS = {"retry": "retries"}
 
 
@@ -167,7 +172,8 @@ def named(files: Sequence[str]) -> str:
 
 def harmless(summary: Summary) -> str:
     """Say, where a run is to be repeated that may have sent something, that nothing comes of it twice."""
-    return "" if summary.dry_run else "; events that arrive twice are deduplicated by their $insert_id"
+    sent = summary.tally.requests or summary.resumed
+    return "; events that arrive twice are deduplicated by their $insert_id" if sent else ""
 
 
 _AGAIN = "run the same command again"

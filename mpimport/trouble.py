@@ -11,6 +11,7 @@ from math import inf
 
 from mpimport.records import Outcome, Waiting
 from mpimport.report import Report
+from mpimport.summary_text import followed_by
 
 QUIET_S = 10.0  # ours: the same trouble is told once in so many seconds
 STUCK_S = 2.0  # ours: a request that failed among others that did not stops nothing
@@ -25,6 +26,7 @@ class Trouble:
     _waiting: tuple[str, float] = ("", 0.0)
     _failed_at: float = -inf
     _settled_at: float = -inf
+    _guesses: int = 0
     _told: dict[str, float] = field(default_factory=dict)
 
     def note(self, waiting: Waiting, now: float, report: Report) -> None:
@@ -37,13 +39,25 @@ class Trouble:
         if self._is_news(waiting.reason, now):
             report.say(
                 logging.WARNING,
-                f"{reason}; attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s",
+                followed_by(reason, f"attempt {waiting.attempt} failed, trying again in {waiting.delay_s:.1f} s"),
             )
 
     def gave_up(self, reason: str, now: float, report: Report) -> None:
         """Tell of a batch that is given up, which the summary counts, unless the same was told just now."""
         if self._is_news(f"gave up: {reason}", now):
             report.say(logging.WARNING, f"gave up on a batch: it {reason}")
+
+    def too_large(self, max_bytes: int, report: Report, *, guessed: bool) -> None:
+        """Tell of the limit that the server named; of guesses once, for each is followed by others."""
+        self._guesses += guessed
+        if not guessed:
+            report.say(logging.INFO, f"the server takes {max_bytes:,} bytes a request; batches are smaller from now on")
+        elif self._guesses == 1:
+            report.say(
+                logging.INFO,
+                "the server finds a request too large (413), and names no limit; "
+                f"{max_bytes:,} bytes a request are tried from now on, and fewer if it must be",
+            )
 
     def _is_news(self, words: str, now: float) -> bool:
         if now - self._told.get(words, -QUIET_S) < QUIET_S:

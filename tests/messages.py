@@ -36,7 +36,6 @@ TELLS_ONLY = {
     "a firewall may be in the way": "failures.py",
     "not the documented reply to /track": "replies_track.py",
     "gave up on a batch": "trouble.py",
-    "failed, trying again in": "trouble.py",
     # Of a series: another part of the same message, or the summary's next step, says what to do.
     "is cut short and was not read": "delimited.py",
     "is cut short there and was not read": "ndjson.py",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strategies import event_texts, exact, feed
 
 from mpimport import body
-from mpimport.body import ContentType, Part, encode_body, event_lines, pieces, select, stamp_with, whole
+from mpimport.body import ContentType, Part, encode_body, event_lines, names_others, pieces, select, stamp_with, whole
 
 LINES = b'{"event":"a"}\n{"event":"b","properties":{"s":"\xc3\xa4\\n"}}\n'
 
@@ -143,3 +143,22 @@ def test_pieces_are_the_part_cut_and_always_more_than_one(sizes: list[int], max_
     assert all(len(event_lines(piece.lines)) == len(piece.indexes) > 0 for piece in cut)
     if max_bytes is not None and max_bytes < len(lines):
         assert all(len(piece.lines) <= max_bytes or len(piece.indexes) == 1 for piece in cut)
+
+
+@pytest.mark.parametrize(
+    ("named", "others"),
+    [
+        ({}, False),
+        ({0: "a", 2: "c"}, False),
+        ({0: "b"}, True),
+        ({0: "a", 1: "c"}, True),
+        ({0: "placeholder", 1: "B"}, False),  # of no event: rewritten, or made up
+        ({3: "a"}, False),  # the same event twice in a request
+        ({4: "a"}, True),  # of one that has none
+    ],
+)
+def test_an_id_that_is_of_another_event_is_told_from_one_that_is_of_none(
+    named: dict[int, str], *, others: bool
+) -> None:
+    lines = b"".join(b'{"properties":{"x":1e999,"$insert_id":"%c"}}\n' % name for name in b"abca")
+    assert names_others(lines + b'{"event":"e","properties":{}}\n', named) is others

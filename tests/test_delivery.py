@@ -108,12 +108,12 @@ def test_a_limit_that_the_server_names_is_cut_to_and_learnt() -> None:
     limit = size * 3 // 4
     outcome, send, _, _ = run([reply(413, {"error": f"request exceeds max limit of {limit} bytes"})])
     assert [event_indexes(body) for body in send.bodies] == [[0, 1, 2, 3], [0, 1, 2], [3]]
-    assert outcome.max_bytes == limit
+    assert (outcome.max_bytes, outcome.max_bytes_guessed) == (limit, False)
 
 
 def test_without_a_named_limit_half_of_what_was_sent_is_learnt() -> None:
     outcome, send, _, _ = run([reply(413)])
-    assert outcome.max_bytes == len(send.bodies[0]) // 2
+    assert (outcome.max_bytes, outcome.max_bytes_guessed) == (len(send.bodies[0]) // 2, True)
     assert outcome.imported == 4
 
 
@@ -201,7 +201,16 @@ def test_a_batch_that_failed_gives_up_at_a_gate_that_opens_too_late() -> None:
     outcome, send, _, _ = run([reply(503)], clock=clock, gate=gate, give_up_after_s=100.0)
     assert len(send.bodies) == 1
     assert outcome.undelivered == (0, 1, 2, 3)
-    assert ": the server answers 503; " in (outcome.gave_up or "")
+    assert (outcome.gave_up or "").startswith("failed: the server answers 503; nothing may be sent for another 500 s, ")
+
+
+def test_a_wait_that_is_longer_than_it_may_fail_is_told_as_that() -> None:
+    outcome, send, _, _ = run([reply(429, {"error": "slow"}, retry_after="2099")], give_up_after_s=900.0)
+    assert len(send.bodies) == 1
+    assert outcome.gave_up == (
+        "failed: the server answers 429: slow; the server asks to wait for 2,099 s, longer than --give-up-after 900 "
+        "allows: run it again then, or allow more"
+    )
 
 
 def test_time_that_pacing_takes_is_no_time_of_failing() -> None:

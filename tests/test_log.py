@@ -209,6 +209,17 @@ def test_batches_that_are_given_up_while_others_arrive_are_told_once_in_a_while(
     assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["503", "500", "503"]
 
 
+def test_a_limit_that_is_guessed_is_told_once_and_as_a_guess() -> None:
+    out, trouble = io.StringIO(), Trouble()
+    for size in (2_800, 1_400):
+        trouble.too_large(size, Lines(out), guessed=True)
+    trouble.too_large(1_300, Lines(out), guessed=False)
+
+    guess, named = out.getvalue().splitlines()
+    assert "names no limit; 2,800 bytes a request are tried" in guess
+    assert "the server takes 1,300 bytes a request" in named
+
+
 def test_an_interrupted_run_is_one_error_as_json_too(folder: Path, urls: dict[str, str]) -> None:
     process = start("good.ndjson", "--url", urls["FAILS"], "--log-format", "json", cwd=folder)
     try:

@@ -74,6 +74,7 @@ NO_PROOF: dict[str, Lie] = {
     "another code": lambda request: stored(request.events, code=500),
     "another status": lambda request: stored(request.events, status="Internal Server Error"),
     "failed records that make no sense": lambda request: stored(request.events, failed_records=[{"index": 99}]),
+    "two counts": lambda request: told(200, b'{"num_records_imported":0,"num_records_imported":%d}' % request.events),
     "an empty body": lambda _: told(200, b""),
     "a web page": lambda _: told(200, HTML, headers={"Content-Type": "text/html"}),
     "a web page that says it is JSON": lambda _: told(200, HTML),
@@ -110,7 +111,6 @@ NO_PROOF: dict[str, Lie] = {
     "another HTTP": lambda _: Answer(raw=b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
     "a reset": lambda _: Answer(reset="after"),
     "429 with a wait that makes no sense": lambda _: told(429, b"", headers={"Retry-After": "-1e99"}),
-    "503 with a wait of an age": lambda _: told(503, HTML, headers={"Retry-After": "99999999999"}),
 }
 
 REFUSALS: dict[str, Lie] = {
@@ -123,6 +123,8 @@ REFUSALS: dict[str, Lie] = {
     "an index that is null": lambda _: failed([None], 0),
     "an index with a point": lambda _: failed([0.0], 0),
     "no index": lambda _: refused_list([{"message": "bad"}]),
+    "two lists": lambda _: told(400, b'{"failed_records":[{"index":0}],"failed_records":[],"num_records_imported":0}'),
+    "an index twice with different ids": lambda _: refused_list([{"index": 0, "$insert_id": id_} for id_ in "xy"]),
     "entries that are no objects": lambda _: refused_list([0, 1]),
     "a list that is none": lambda _: refused_list({"0": "bad"}),
     "a list that is text": lambda _: refused_list("0"),
@@ -273,6 +275,34 @@ def test_a_reply_that_is_odd_and_true_is_believed(name: str, tmp_path: Path) -> 
 
     assert ended.code == 0, ended.err
     assert (ended.summary["imported"], ended.summary["requests"]) == (EVENTS, EVENTS // BATCH)
+
+
+@pytest.mark.parametrize("key", ["$insert_id", "insert_id"])
+def test_a_failed_event_is_not_imported_where_another_is_named_in_its_place(tmp_path: Path, key: str) -> None:
+    """The event is named by its id, with the index of the one behind it; the server stored all others."""
+    bad = "id-00000033"
+
+    def answer(request: Received) -> Answer:
+        ids = ids_of(request)
+        if bad not in ids:
+            return Answer()
+        record = {"index": min(ids.index(bad) + 1, len(ids) - 1), key: bad, "field": "event", "message": "bad"}
+        return told(400, {"error": "some failed", "failed_records": [record], "num_records_imported": len(ids) - 1})
+
+    ended, rejected, _ = import_from(Liar(answer), tmp_path)
+
+    assert ended.code == 1, ended.err
+    assert rejected == {bad}
+    assert ended.summary["imported"] == EVENTS - 1
+
+
+def test_a_wait_of_an_age_is_an_hour(tmp_path: Path) -> None:
+    liar = Liar(lambda _: told(503, HTML, headers={"Retry-After": "9" * 400}), times=1)
+    ended, _, saved = import_from(liar, tmp_path, "--workers", "1")
+
+    assert ended.code == 5, ended.err
+    assert set(saved) == ALL
+    assert "the server asks to wait for 3,600 s, longer than --give-up-after 900 allows" in ended.summary["stopped"]
 
 
 ABOUT_ONE: dict[str, Lie] = {

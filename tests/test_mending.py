@@ -250,6 +250,22 @@ def test_a_dry_run_has_sent_nothing_that_may_arrive_twice(
     assert "run the same command again" in run(capsys, "e.csv")[1]
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (0, "import r later; the server refused all 5 rejects in words that stand there: if they are about the events"),
+        (2, "mend the events in r, then import that file; those with server_refused (5) may be right: then it was the"),
+    ],
+)
+def test_what_the_server_refused_as_a_whole_may_be_right(named: int, words: str) -> None:
+    reasons = {"server_refused": ReasonCount(5, "e", 1, "no"), "server_invalid": ReasonCount(named, "e", 9, "bad")}
+    tally = Tally(read=90, imported=85 - named, rejected=5 + named, requests=9)
+    tally.reasons.update({code: reason for code, reason in reasons.items() if reason.count})
+    (step,) = next_steps(Summary(tally, 1, 1.0, dry_run=False, destination="d", rejected_files=("r",)))
+
+    assert step.startswith(words)
+
+
 def test_events_beside_rows_that_are_mended_apart_are_told() -> None:
     tally = Tally(read=90, imported=81, rejected=9, reasons=MIXED)
     tally.mends["insert_id_made"] = 81
@@ -301,7 +317,8 @@ def test_rows_without_a_user_are_imported_from_their_file(
 
 
 def test_another_encoding_may_change_ids_that_were_made() -> None:
-    tally = Tally(read=90, imported=85, rejected=5, reasons={"invalid_utf8": ReasonCount(5, "e", 1, "", raw=5)})
+    reasons = {"invalid_utf8": ReasonCount(5, "e", 1, "", raw=5)}
+    tally = Tally(read=90, imported=85, rejected=5, requests=1, reasons=reasons)
     about = "deduplicated by their $insert_id, as long as the columns of a table keep their types"
     for made in (0, 85):
         tally.mends["insert_id_made"] = made

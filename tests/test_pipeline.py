@@ -46,6 +46,7 @@ class Recorded:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.progress: list[Progress] = []
+        self.ended = threading.Event()
 
     def tick(self, progress: Callable[[], Progress]) -> None:
         """Keep it."""
@@ -58,6 +59,7 @@ class Recorded:
     def ends(self, message: str) -> None:
         """Keep it."""
         self.said.append(message)
+        self.ended.set()
 
     def close(self) -> None:
         """Nothing is open."""
@@ -229,6 +231,35 @@ def test_one_poisoned_batch_does_not_stop_the_others(tmp_path: Path) -> None:
 
     assert summary.exit_code == 5
     assert balance(summary) == (1000, 990, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply(503), "a batch kept failing for 14 s: the server answers 503"),
+        (reply(429, retry_after="2099"), "a batch failed: the server answers 429; the server asks to wait for 2,099 s"),
+    ],
+)
+def test_a_server_that_goes_away_in_mid_run_is_given_up_with_the_first_batch(
+    tmp_path: Path, answer: Response, words: str
+) -> None:
+    submitted, in_time = threading.Event(), []
+
+    def send(body: bytes, headers: Any) -> Response:
+        assert submitted.wait(10)
+        if b"id-00000000" in body:
+            return stored(10)
+        if b"id-00000010" not in body:
+            in_time.append(running.report.ended.wait(2))
+        return answer
+
+    running = Running(tmp_path, send, threads=1, give_up_after_s=20)
+    summary = running(Given(text(0, 20), submitted.set, text(20, 500)))
+
+    assert summary.exit_code == 5
+    assert summary.stopped.startswith(words)
+    assert balance(summary)[1] == 10
+    assert all(in_time), "the second batch alone is tried until its time is over"
 
 
 def test_broken_input_is_told_and_the_next_source_is_still_read(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[Response, Verdict]] = {
     "1, as text/html": (reply(200, b"1", content_type="text/html"), Accepted()),
     "bad": (reply(200, said(0, "bad time")), Split(answers(200, "bad time"))),
     "bad, no words": (reply(200, b'{"status":0}'), Split(answers(200, '{"status":0}'))),
+    "1 and 0": (reply(200, b'{"status":0,"status":1}'), undocumented('{"status":0,"status":1}')),
     "0": (reply(200, b"0\n"), Split(answers(200, "0"))),
     "no token": (
         reply(200, said(0, "token, missing or empty")),

@@ -36,7 +36,7 @@ from mpimport.report import (
     print_summary,
     route_logging,
 )
-from mpimport.summary_text import TOP_REASONS, duration, megabytes, next_steps, summary_lines
+from mpimport.summary_text import TOP_REASONS, duration, followed_by, megabytes, next_steps, summary_lines
 from mpimport.trouble import Trouble
 
 UP = b"\x1b[1A"  # ECMA-48, CUU
@@ -350,6 +350,20 @@ def test_the_summary_never_flatters() -> None:
 
     assert lines[0] == "STOPPED: a batch kept failing"
     assert "undelivered              2" in "\n".join(lines)
+
+
+@pytest.mark.parametrize(("requests", "ends"), [(0, "again"), (1, "are deduplicated by their $insert_id")])
+def test_only_what_was_sent_can_arrive_twice(requests: int, ends: str) -> None:
+    tally = Tally(read=10, undelivered=10, requests=requests)
+    (step,) = next_steps(summary(tally=tally, exit_code=130, stopped="interrupted"))
+
+    assert step.startswith("run the same command again")
+    assert step.endswith(ends)
+
+
+def test_a_question_is_followed_by_a_sentence() -> None:
+    assert followed_by("is it running?", "attempt 1 failed") == "is it running? Attempt 1 failed"
+    assert followed_by("it answers 503", "attempt 1 failed") == "it answers 503; attempt 1 failed"
 
 
 def test_a_run_that_imports_nothing_has_no_speed() -> None:

@@ -41,6 +41,16 @@ def test_a_single_429_costs_no_more_than_the_margin() -> None:
     assert share.at(350.0) < 0.75
 
 
+def test_a_single_429_with_little_spent_is_soon_over() -> None:
+    single, second = Share(60.0), throttled(0.05)
+    single.throttled(0.05, 0.0)
+    assert single.at(0.0) == second.at(0.0) < 0.05
+    single.resume(3.0)
+    second.resume(3.0)
+    assert single.at(7.0) > 0.12
+    assert second.at(7.0) < 0.07
+
+
 def test_what_nobody_took_is_given_no_second_time() -> None:
     share = throttled(0.8)
     first = share.at(0.0)

@@ -179,6 +179,13 @@ def test_a_reply_that_is_no_http() -> None:
     assert response.error.endswith("is not HTTP; is it the right port?")
 
 
+@pytest.mark.parametrize("headers", [b"X: y\r\n" * 300, b"X: %b\r\n" % (b"y" * 70_000)], ids=["many", "long"])
+def test_headers_without_measure_are_told_as_that(headers: bytes) -> None:
+    (response,), _ = attempts([Answer(raw=b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: 0\r\n\r\n")])
+    assert response.status == 0
+    assert response.error.endswith(" are too many or too long to be read; is it the right one?")
+
+
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_an_interim_reply_is_passed_over(status: int) -> None:
     """Or the real one would be taken for the reply to the next request on the connection."""
