@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # timings are measured by benchmarks, on machines that are quiet
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -80,7 +80,7 @@ def test_members_are_spliced_in(text: str, spliced: str | None) -> None:
     assert with_properties(text.encode(), b'"ip":0') == (spliced.encode() if spliced else None)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(near_events(odd=0.2), st.integers())
 def test_a_splice_adds_what_it_should_and_nothing_else(value: Pairs, seed: int) -> None:
     text = spell(value, Random(seed)).encode()
@@ -98,7 +98,6 @@ def test_a_splice_adds_what_it_should_and_nothing_else(value: Pairs, seed: int) 
         assert exact(spliced) == event
 
 
-@settings(deadline=None)
 @given(values, st.integers())
 def test_names_are_never_more_than_the_colons_behind_quotes(value: Any, seed: int) -> None:
     text = spell(Pairs((("a", value),)), Random(seed)).encode()
@@ -107,7 +106,6 @@ def test_names_are_never_more_than_the_colons_behind_quotes(value: Any, seed: in
     assert count_names(decoded) <= count_colons(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(values, st.integers()), max_size=5), st.sampled_from((b"", b"\n", b"\r\n")))
 def test_counted_by_line_there_are_never_fewer_names_either(drawn: list[tuple[Any, int]], ending: bytes) -> None:
     texts = [spell(Pairs((("a", value), ("https", "s"))), Random(seed)).encode() for value, seed in drawn]

@@ -155,7 +155,7 @@ def test_who_has_failed_for_too_long_does_not_wait_for_those_before_it() -> None
     assert not waiting[0].is_alive()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from(["taken", "throttled", "overloaded", "lost", "odd"]), min_size=1, max_size=60),
     st.integers(1, 6),

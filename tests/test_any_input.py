@@ -22,7 +22,7 @@ EXAMPLES = sorted(
     if path.suffix in {".ndjson", ".json", ".csv", ".tsv", ".gz"}
 )
 HEADS = [path.read_bytes()[:3000] for path in EXAMPLES]
-quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 formats = st.sampled_from(["auto", *FORMATS])
 fates = st.binary(max_size=3)
 shapings = choice(*SHAPINGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mpimport.batch import MAX_REJECT_BYTES, MAX_REJECTS, Draft, number_of
@@ -68,7 +68,6 @@ def test_sealing_hands_over_everything_and_starts_anew() -> None:
         assert draft.reject_bytes == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.integers(1, 5))))
 def test_every_event_is_found_again(runs: list[tuple[str, int, int]]) -> None:
     draft = Draft(1000, 1000)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 import pytest
 from fakes import batch_of, event_indexes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import event_texts, exact, feed
 
@@ -78,7 +78,6 @@ def test_a_form_is_read_back(kind: type[bytes]) -> None:
     assert set(fields) == {"data"}
 
 
-@settings(deadline=None)
 @given(st.lists(event_texts, max_size=4), st.sampled_from(["abc123", 'a"b', "\N{GRINNING FACE}"]))
 def test_a_stamp_changes_nothing_else(texts: list[bytes], token: str) -> None:
     lines = feed(texts).lines

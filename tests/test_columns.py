@@ -174,7 +174,7 @@ COLUMN = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(first=COLUMN, later=st.lists(CELLS, max_size=6))
 def test_inference_never_changes_what_a_column_means(first: list[str], later: list[str]) -> None:
     (column,) = decide(["value"], [[cell] for cell in first], types={}, infer=True, ids=[], misfit="text")

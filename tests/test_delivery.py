@@ -369,7 +369,6 @@ def test_events_that_the_server_never_counts_are_found_by_halving() -> None:
     assert clock.waits == [2, 4, 2, 4], "only the whole batch and the single event get another chance"
 
 
-@settings(deadline=None)
 @given(
     count=st.integers(2, 40),
     lost=st.sets(st.integers(0, 39), max_size=8),

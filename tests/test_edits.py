@@ -87,7 +87,7 @@ def properties(draw: st.DrawFn) -> bytes:
 
 
 @in_c
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(
     st.one_of(properties(), properties(), event_texts, broken_texts()), rules(), st.sampled_from((LIMITS, NO_IP_ADDED))
 )
@@ -212,7 +212,7 @@ def fed(lines: list[bytes], shaping: Shaping, most: int, *, in_c: bool) -> tuple
     return [exact(line) for batch in batches for line in bytes(batch.lines).split(b"\n")[:-1]], told, [intake.read]
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(st.lists(st.one_of(properties(), event_texts, st.just(b"")), max_size=20), rules(), st.integers(1, 9))
 def test_with_it_and_without_it_all_is_the_same(lines: list[bytes], given_rules: MapRules, most: int) -> None:
     shaping = Shaping(Mapper(given_rules))

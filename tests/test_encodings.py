@@ -44,7 +44,7 @@ def read_all(source: ByteStream) -> tuple[bytes, str]:
     return b"".join(pieces), ""
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     text=st.text(st.sampled_from('aé"\n,;漢字かな€ß+-~\\'), max_size=40),
     encoding=st.sampled_from(

@@ -92,7 +92,7 @@ def test_lone_surrogates(text: str, *, lone: bool) -> None:
     assert any("\ud800" <= letter <= "\udfff" for letter in json.loads(text)) == lone
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(anything)
 def test_any_bytes_are_explained(text: bytes) -> None:
     reason = explain_undecodable(text)
@@ -134,7 +134,6 @@ def test_line_breaks_are_taken_out() -> None:
     assert one_line(GOOD) is GOOD
 
 
-@settings(deadline=None)
 @given(values, st.integers(0, 4))
 def test_one_line_keeps_the_value(value: Any, indent: int) -> None:
     text = json.dumps(value, indent=indent).encode()

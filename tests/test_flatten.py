@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mpimport.flatten import MAX_PARAMETERS, MAX_URL, flatten, is_legal, parse, split_url, stringify
@@ -188,13 +188,11 @@ def test_no_url_takes_long(part: str) -> None:
     assert time.perf_counter() - started < 1
 
 
-@settings(deadline=None)
 @given(values)
 def test_legal_is_what_the_rules_take(value: Any) -> None:
     assert is_legal(value) == TOO.isdisjoint(problem.code for problem in value_problems("x", value))
 
 
-@settings(deadline=None)
 @given(values)
 def test_what_is_flattened_is_legal_and_whole(value: Any) -> None:
     pieces = flatten(value, 254)
@@ -205,7 +203,6 @@ def test_what_is_flattened_is_legal_and_whole(value: Any) -> None:
         assert pieces == [("", value)]
 
 
-@settings(deadline=None)
 @given(values)
 def test_what_is_written_is_legal(value: Any) -> None:
     texts = stringify(value)
@@ -215,7 +212,6 @@ def test_what_is_written_is_legal(value: Any) -> None:
     assert (texts[0] == value) == (texts[1] == 0) == is_legal(value)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text('{}[]":,ab1\\ ', max_size=12), values.map(lambda value: json.dumps(value, default=str))))
 def test_parse_never_raises(text: str) -> None:
     pieces = parse(text, 254)
@@ -223,7 +219,6 @@ def test_parse_never_raises(text: str) -> None:
     assert pieces is None or (text.strip()[0] in "{[" and len(pieces) <= 254)
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(["http://", "https://h", "http://h?", "http://h/?a="]))
 def test_split_url_never_raises(text: str, start: str) -> None:
     pieces = split_url(start + text)

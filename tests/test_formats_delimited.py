@@ -40,7 +40,7 @@ def codes(found: list[Found]) -> list[tuple[int, object]]:
 CELLS = st.text(st.sampled_from('ab",\n\r\té☃😀 '), max_size=6)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=20),
     sizes=st.lists(st.integers(1, 50), max_size=5),
@@ -84,7 +84,7 @@ PIECES = [
 ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     data=st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join),
     sizes=st.lists(st.integers(1, 40), max_size=5),
@@ -366,7 +366,7 @@ def test_a_broken_source_gives_the_rows_before_the_damage_with_their_types() -> 
 PARTS = [b"x,1", b"x,07", b"x,", b"x,1,2", b'"x', b'",3', b"x,\xff", b"", b"y,2.50", b"y,9"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     rows=st.lists(st.sampled_from(PARTS), max_size=25),
     sizes=st.lists(st.integers(1, 40), max_size=5),
@@ -412,7 +412,7 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(LINES, st.integers(1, 4), st.sampled_from(",;\t"))
 def test_rows_that_are_split_are_what_csv_reads(lines: list[str], width: int, separator: str) -> None:
     table = Table(("name",) * width, separator, 1 << 24)

@@ -80,7 +80,7 @@ def _blocks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_blocks")
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(document=documents(OBJECTS | VALUES), sizes=st.lists(st.integers(1, 60), max_size=4), zipped=st.booleans())
 def test_an_array_reads_as_json_reads_it(document: tuple[list[object], bytes], sizes: list[int], zipped: bool) -> None:
     items, data = document
@@ -91,7 +91,7 @@ def test_an_array_reads_as_json_reads_it(document: tuple[list[object], bytes], s
 
 
 @pytest.mark.usefixtures("_blocks")
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     document=documents(OBJECTS),
     before=st.dictionaries(st.sampled_from(["a", "b", "{"]), SCALARS | st.lists(SCALARS, max_size=3), max_size=3),
@@ -141,7 +141,7 @@ PIECES = [
 
 
 @pytest.mark.usefixtures("_blocks")
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     data=st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join), sizes=st.lists(st.integers(1, 30), max_size=4)
 )

@@ -38,7 +38,7 @@ def plain(found: list[Found]) -> list[tuple[int, object]]:
     ]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     data=st.lists(st.sampled_from([b"\n", b"\r\n", b"{}", b'{"event": "x"}', b" ", b"a" * 7, b"\xff"])).map(b"".join),
     sizes=st.lists(st.integers(1, 60), max_size=6),

@@ -48,7 +48,7 @@ def listed(items: Iterable[str]) -> str:
     return f'"a":[{",".join(items)}]'
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(event_texts, st.sampled_from((b"\n", b"\r\n", b"", b" \n", b"\t")))
 @example(b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","a":0.00E2,"b":[1.00e2,{"c":1.5e1}]}}', b"")
 @example(b'{"event":"a","properties":{"time":1700000000,"distinct_id":"u","a":1e23,"b":123456789012345678901.5}}', b"")
@@ -67,7 +67,7 @@ def test_the_quick_loop_and_the_slow_way_agree(text: bytes, ending: bytes) -> No
     assert mends == slow_mends
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(event_texts, st.sampled_from((b"\n", b"\r\n", b"", b" \n")), st.sampled_from((LIMITS, LIMITS_WITHOUT_IP)))
 @example(b'{"properties":{"time":1700000000,"distinct_id":"u","$insert_id":"i"}}', b"\n", LIMITS)
 @example(b'{"event":"","properties":{"time":"soon","distinct_id":1e400,"$insert_id":0.10,"n":1.10}}', b"\n", LIMITS)
@@ -89,7 +89,7 @@ FIVE_DAYS = ENDPOINTS["track"].history
 OLDEST = NOW - 5 * 86_400
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.integers(-2000, 2000),
     st.sampled_from((1, 1000)),
@@ -248,7 +248,7 @@ LINES = (
 """Lines, and whether they are events that may be sent, perhaps mended; None: no record at all."""
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(LINES), max_size=30), st.booleans(), st.integers(1, 4), st.booleans())
 def test_a_line_is_judged_for_itself_whatever_stands_around_it(
     lines: list[tuple[bytes, bool | None]], ends: bool, most: int, geolocate: bool
@@ -275,7 +275,7 @@ def test_a_duplicate_does_not_hide_other_problems() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(st.lists(anything, max_size=8), st.integers(1, 4), st.integers(1, 700) | st.just(100_000), st.booleans())
 @example([GOOD] * 5, 2, 90, False)
 def test_every_record_is_accounted_for(records: list[bytes], max_events: int, max_bytes: int, geolocate: bool) -> None:
@@ -315,7 +315,7 @@ def _check_sendable(line: bytes, *, geolocate: bool) -> None:
     assert b"\r" not in line
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(event_texts)
 def test_what_is_sent_has_the_value_that_was_read(text: bytes) -> None:
     for line in feed([text]).lines:
@@ -342,7 +342,7 @@ def _cut(value: Any) -> Any:
     return value
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(st.lists(anything, max_size=6))
 def test_the_rejected_file_fed_again_gives_the_same_rejects(records: list[bytes]) -> None:
     rejects = feed(records).rejects
@@ -354,7 +354,6 @@ def test_the_rejected_file_fed_again_gives_the_same_rejects(records: list[bytes]
     assert [(r.event, r.raw) for r in again.rejects] == [(r.event, r.raw) for r in rejects]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.dictionaries(

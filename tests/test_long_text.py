@@ -292,7 +292,7 @@ records = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(records, st.integers(0, len(ALL_RULES) - 1).map(lambda index: ALL_RULES[index]))
 @example({"a": json.dumps({"b": LONG}), "x": json.dumps({"c": 1, "pad": CUT})}, ALL_RULES[-1])
 def test_every_record_under_every_rule(record: dict[str, Any], rules: TextRules) -> None:
@@ -335,7 +335,6 @@ def cut_by_the_book(value: Any) -> Any:
     return result
 
 
-@settings(deadline=None)
 @given(records)
 def test_the_default_rules_cut_and_nothing_else(record: dict[str, Any]) -> None:
     once, _ = applied(record)

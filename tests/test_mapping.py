@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mpimport.mapping import ALIASES, PLAIN, SPECIAL, Mapper, MapRules, lift
@@ -185,7 +185,6 @@ RULES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, VALUES, max_size=6), RULES)
 def test_no_record_and_no_rules_break_it(record: dict[str, Any], rules: MapRules) -> None:
     before = copy.deepcopy(record)
@@ -199,7 +198,6 @@ def test_no_record_and_no_rules_break_it(record: dict[str, Any], rules: MapRules
         assert set(inside) <= heads | SPECIAL | {name for name, _ in rules.set}
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
 def test_without_rules_nothing_is_lost(record: dict[str, Any]) -> None:
     mends: Counter[str] = Counter()

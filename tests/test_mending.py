@@ -168,7 +168,7 @@ ROWS_STEP = (
     ],
 )
 def test_rejects_with_an_event_and_without_are_two_steps(changes: dict[str, object], steps: list[str]) -> None:
-    tally = Tally(read=90, imported=81, rejected=9, reasons=MIXED)
+    tally = Tally(read=90, imported=81, rejected=9, requests=1, reasons=MIXED)
     about = {"rejected_files": ("r",), **changes}
     summary = Summary(**{"exit_code": 1, "seconds": 1.0, "dry_run": False, "destination": "d", "tally": tally, **about})  # type: ignore[arg-type]  # a table of changes
     told = [step for step in next_steps(summary) if not step.startswith("run the same command again with another")]

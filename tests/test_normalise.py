@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import NOW, Pairs, Spelt, feed, near_events, spell
 
@@ -101,7 +101,6 @@ def test_every_mend_has_its_words() -> None:
     assert MENDS.keys() >= NOTICES
 
 
-@settings(deadline=None)
 @given(near_events(), st.integers())
 def test_twice_is_once(value: Any, seed: int) -> None:
     try:
@@ -133,7 +132,6 @@ def test_the_made_id_never_changes() -> None:
     assert made == "bda26e1007ebfa6521c2b791c912e71b974f", "what was imported once would be imported twice"
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -437,7 +437,7 @@ def answer(kind: str, body: bytes) -> Response:
     }[kind]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     script=st.lists(REPLIES, max_size=60),
     rows=st.lists(st.sampled_from([b"good", b"good", b"good", b"\n", b"nonsense\n", b'{"event":""}\n']), max_size=120),

@@ -87,7 +87,7 @@ def exact(line: bytes) -> Any:
     return json.loads(line, parse_float=Decimal)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(anything, max_size=12), st.sampled_from(SHAPINGS))
 def test_bytes(records: list[bytes], shaping: Shaping) -> None:
     quick, slow = fed(list(records), shaping), slowly(list(records), shaping)
@@ -148,7 +148,7 @@ ROWS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(ROWS, max_size=12), st.sampled_from([Shaping(), *SHAPINGS]))
 def test_rows_of_a_table(rows: list[dict[str, Any]], shaping: Shaping) -> None:
     quick, slow = fed(list(rows), shaping, plain=True), slowly(list(rows), shaping)
@@ -185,7 +185,7 @@ def tables(draw: st.DrawFn) -> Block:
     return block
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(tables(), st.sampled_from([Shaping(), Shaping(times=TimeReader("ms")), SHAPINGS[0]]))
 def test_columns_of_a_table(block: Block, shaping: Shaping) -> None:
     records = list(block.records)

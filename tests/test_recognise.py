@@ -106,7 +106,7 @@ def test_where_it_was_not_built_there_is_none(monkeypatch: pytest.MonkeyPatch) -
 
 
 @in_c
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(
     st.one_of(event_texts, broken_texts(), anything),
     st.sampled_from(ENDINGS),
@@ -346,7 +346,7 @@ def read(blocks: list[bytes], *, quickly: bool, most: int, max_bytes: int) -> tu
 LINES = (GOOD, GOOD, GOOD, GOOD.replace(b"$insert_id", b"x"), b"", b"nonsense", GOOD.replace(b'"u"', b"5"), GOOD + b" ")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(st.one_of(st.sampled_from(LINES), event_texts), max_size=30), max_size=3),
     st.sampled_from((b"\n", b"\r\n")),

@@ -209,7 +209,7 @@ ROUNDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.sampled_from(sorted(SHAPES)), rounds=ROUNDS, seed=st.integers(0, 1000), one_file=st.booleans())
 def test_killed_anywhere_the_runs_together_do_everything_once(
     tmp_path_factory: pytest.TempPathFactory,

@@ -259,7 +259,7 @@ def _decoder(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_decoder")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     members=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
     sizes=st.lists(st.integers(1, 40), max_size=5),

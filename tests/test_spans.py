@@ -49,7 +49,7 @@ def covered(batches: list[Batch]) -> list[Span]:
     return [span for batch in batches for span in batch.spans]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kinds=st.lists(st.sampled_from(sorted(LINES)), max_size=40),
     start=st.sampled_from([b"", b"\xef\xbb\xbf"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import LIMITS, NOW
 
@@ -321,7 +321,6 @@ def check_reason(reason: Reason) -> None:
     assert "\n" not in reason.message
 
 
-@settings(deadline=None)
 @given(anything, st.dictionaries(st.sampled_from(("time", "distinct_id", "$insert_id", "$ignore", "ip")), anything))
 def test_no_value_raises(value: Any, properties: dict[str, Any]) -> None:
     for whole in (value, {"event": value, "properties": {**event()["properties"], **properties}}):
