@@ -75,10 +75,13 @@ def check_settings(settings: Settings) -> None:
         raise UsageProblem(*problems)
 
 
-def read_options(settings: Settings) -> ReadOptions:
+def read_options(settings: Settings, doubts: Doubts | None = None) -> ReadOptions:
     """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
     read, mapping = settings.read, settings.map
-    before = {new: old for old, new in mapping.rename}
+    doubts = doubts or Doubts(mapping)
+    before: dict[str, str] = {}
+    for old, new in mapping.rename:
+        before[new] = before.pop(old, old)
     problems: list[str] = []
     delimiter = encoding = None
     with noting(problems):
@@ -87,7 +90,6 @@ def read_options(settings: Settings) -> ReadOptions:
         encoding = None if read.encoding is None else codec_of(read.encoding)
     if problems:
         raise UsageProblem(*problems)
-    doubts = Doubts(mapping)
     return ReadOptions(
         json_path=read.json_path,
         types={before.get(name, name): kind for name, kind in mapping.types},
@@ -99,6 +101,7 @@ def read_options(settings: Settings) -> ReadOptions:
         on_amounts=doubts.of_amounts,
         on_spoilt=doubts.of_spoilt,
         on_records=doubts.of_records,
+        on_end=doubts.of_end,
         doubts=doubts.told,
     )
 

@@ -62,7 +62,7 @@ HINTS: Mapping[str, str] = {
 def audit_lines(
     report: AuditReport, tally: Tally, *, ascii_only: bool = False, doubts: Sequence[str] = ()
 ) -> list[str]:
-    """Write the audit; `ascii_only` for a stream that can print nothing else. `doubts`: warnings of what was read."""
+    """Write the audit; `ascii_only` for a stream that can print nothing else. `doubts`: of what was read."""
     findings = [list(_doubts(doubts)), *(list(finding(report)) for finding in FINDINGS)]
     found = [finding for finding in findings if finding]
     lines = [f"audit of {_many(report.events, 'event')} that would be sent", *_rejects(tally)]
@@ -75,6 +75,8 @@ def audit_lines(
             *_events(report),
             *_properties(report),
         ]
+    elif found:
+        lines += chain.from_iterable(found)
     if ascii_only:
         lines = [line.encode("ascii", "backslashreplace").decode() for line in lines]
     return [_fit(line) for line in lines]
@@ -102,7 +104,7 @@ def _message(text: str, *, lines: int) -> Iterator[str]:
 
 def _doubts(doubts: Sequence[str]) -> Iterator[str]:
     if doubts:
-        yield f"  {_many(len(doubts), 'warning')} about names or columns, told above:"
+        yield f"  {_many(len(doubts), 'doubt')} about names or columns:"
     for doubt in doubts[: TOP_DETAILS + 2]:
         yield from _message(clean(doubt), lines=2)
     if len(doubts) > TOP_DETAILS + 2:

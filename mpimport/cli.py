@@ -101,6 +101,7 @@ def _inputs(
 ) -> tuple[list[FileInput], list[str]]:
     """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
+    from mpimport.doubts import Doubts  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
     from mpimport.inputs import FileInput, find_problems  # noqa: PLC0415
     from mpimport.left_behind import kind_of, leave_out  # noqa: PLC0415
@@ -109,9 +110,9 @@ def _inputs(
     from mpimport.outputs import find_output_problems  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
-    options = ReadOptions()
+    options, doubts = ReadOptions(), Doubts(settings.map)
     with noting(problems):
-        options = read_options(settings)
+        options = read_options(settings, doubts)
     inputs: list[FileInput] = []
     notes: list[str] = []
     with noting(problems):
@@ -119,6 +120,7 @@ def _inputs(
         found = leave_out(found, sources, problems, notes)
         notes.extend(find_doubtful(settings.map))
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
+        doubts.sources = len(inputs)
         problems.extend(find_problems(inputs, deeper=bool(settings.map.drop)))
         problems.extend(find_undropped(settings.map, [source.names for source in inputs]))
         problems.extend(find_output_problems(settings.run, inputs, kept_files, prints_json=prints_json))

@@ -62,9 +62,9 @@ _UNREAD = ("too_deep", "number_out_of_range")  # so much so that no option sees 
 
 def common_causes(tally: Tally) -> tuple[str, ...]:
     """Say what would mend nearly everything that was read, where one reason was given for nearly all of it."""
-    if tally.read < MIN_READ:
-        return ()
     common = {code: reason for code, reason in tally.reasons.items() if reason.count >= NEARLY_ALL * tally.read}
+    if tally.read < MIN_READ:
+        common = {code: reason for code, reason in common.items() if _is_in_another_case(code, reason)}
     lines = list(_name_missing({code: common[code] for code in MISSING_FIELDS if code in common}, tally.read))
     for code, cause in {**MENDED_BY, **_CAUSES}.items():
         if code in common and not (code in _UNREAD and common[code].raw):
@@ -73,6 +73,12 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
             mend = hint if code == "not_json" and hint else cause
             lines.append(f"{many} records were rejected for one reason, {code}: {mend}{has}")
     return tuple(map(clean, lines))
+
+
+def _is_in_another_case(code: str, reason: ReasonCount) -> bool:
+    """Whether the field that is missing is there in capitals: of this even one record tells."""
+    name = code.removesuffix("_missing")
+    return code in MISSING_FIELDS and any(found.lower() == name for found in field_names(reason.event))
 
 
 def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
@@ -84,11 +90,12 @@ def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
     what = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
     found = "its field is named" if len(words) == 1 else "their fields are named"
     options = " ".join(find_option(code, names) for code in missing)
-    many = _many(min(reason.count for reason in missing.values()), read)
+    many = f"{_many(min(reason.count for reason in missing.values()), read)} events have"
+    many = many if read > 1 else "the only event has"
     if names and _is_data(names):
-        yield f"{many} events have no {what}: is there no header row? The first row is taken for one{_has(first)}"
+        yield f"{many} no {what}: is there no header row? The first row is taken for one{_has(first)}"
     else:
-        yield f"{many} events have no {what}: say how {found}, such as with {options}{_has(first)}"
+        yield f"{many} no {what}: say how {found}, such as with {options}{_has(first)}"
 
 
 def find_option(code: str, names: Sequence[str]) -> str:

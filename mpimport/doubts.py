@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
@@ -17,9 +17,9 @@ import msgspec
 
 from mpimport.limits import show
 from mpimport.mapping import lift
-from mpimport.missing_columns import find_missing, names_in
+from mpimport.missing_columns import Missing, find_missing, names_in
 from mpimport.records import Block, RawRecord, Unreadable
-from mpimport.rejects import stands_as_sent, unwrap
+from mpimport.rejects import unwrap
 from mpimport.settings import MapSettings
 
 if TYPE_CHECKING:
@@ -34,32 +34,51 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
 
 class Doubts:
-    """What is told of the sources of a run; `told` are the warnings."""
+    """What is told of the sources of a run; `told` is all of it, in words.
 
-    def __init__(self, mapping: MapSettings) -> None:
+    `sources` says how many there are: a name is missing only where none of them has it.
+    """
+
+    def __init__(self, mapping: MapSettings, sources: int = 1) -> None:
         """Take the names that the sources are to have."""
         self.told: list[str] = []
+        self.sources = sources
         self._mapping = mapping
         self._names = names_in(mapping)
-        self._missing: set[str] = set()
+        self._missing: dict[str, Missing] | None = None  # in all sources so far, by option
+        self._seen: set[str] = set()
         self._amounts: set[str] = set()
 
     def of_columns(self, source: str, kinds: Mapping[str, str]) -> None:
-        """Warn of names that the header of a table lacks."""
+        """Take note of names that the header of a table lacks, and warn of those with blanks around them."""
         typed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items() if kind != "string")
         _log.debug("%s: columns that are no text: %s", source, typed or "none")
-        for problem in find_missing(self._mapping, kinds):
-            self._warn(f"{source}: {problem}")
+        padded = [name for name in kinds if name != name.strip() and name not in self._amounts]
+        self._amounts.update(padded)
+        if padded:
+            self._warn(
+                f"{source}: blanks around names in the header row are part of them, as they are of cells: "
+                f"{_some([repr(name) for name in padded])}; remove the blanks beside the separators"
+            )
+        self._note(source, find_missing(self._mapping, kinds))
+
+    def of_end(self, source: str) -> None:
+        """Take note that no more comes of a source, which may have had nothing to look at."""
+        self._note(source, None)
 
     def of_amounts(self, source: str, amounts: Mapping[str, str]) -> None:
         """Warn of columns of amounts that stay text, each name once, however many files have it."""
-        new = [f"{name!r} ({show(cell)})" for name, cell in amounts.items() if name not in self._amounts]
-        self._amounts.update(amounts)
-        if new:
-            more = f" and {len(new) - 3} more" if len(new) > 3 else ""
+        found = {name: cell for name, cell in amounts.items() if name not in self._amounts and name == name.strip()}
+        self._amounts.update(found)
+        if new := [f"{name!r} ({show(cell)})" for name, cell in found.items() if cell == cell.strip()]:
             self._warn(
-                f"{source}: amounts that are sent as text, which cannot be added up: {', '.join(new[:3])}{more}; write "
+                f"{source}: amounts that are sent as text, which cannot be added up: {_some(new)}; write "
                 f"them like 1234.50, or say with --type NAME=string that they are text"
+            )
+        if padded := [f"{name!r} ({show(cell)})" for name, cell in found.items() if cell != cell.strip()]:
+            self._warn(
+                f"{source}: amounts that are sent as text for the blanks around them: {_some(padded)}; remove the "
+                f"blanks, or say with --type NAME=string that they are text"
             )
 
     def of_spoilt(self, source: str, spoilt: Mapping[str, Spoilt]) -> None:
@@ -91,15 +110,37 @@ class Doubts:
             yield block
             if sample.is_enough:
                 break
-        for problem in find_missing(self._mapping, sample.names, records=sample.count) if sample.count else ():
-            if problem not in self._missing:
-                self._missing.add(problem)
-                self._warn(f"{source}: {problem}")
+        missing = find_missing(self._mapping, sample.names, records=sample.count) if sample.count else None
+        self._note(source, missing)
         yield from blocks
 
-    def _warn(self, words: str) -> None:
+    def _note(self, source: str, missing: Iterable[Missing] | None) -> None:
+        """Keep what is missing in every source, and tell of it at the last; None: nothing is known of this one."""
+        if source in self._seen:
+            return
+        self._seen.add(source)
+        if missing is not None:
+            found = {one.option: one for one in missing}
+            self._missing = found if self._missing is None else _in_both(self._missing, found)
+        if len(self._seen) == self.sources:
+            for one in (self._missing or {}).values():
+                place = (
+                    f"{source}: {one.option}: {one.lacks}" if self.sources == 1 else f"{one.option}: no source has it"
+                )
+                self._warn(f"{place}; {one.advice}", level=logging.WARNING if one.is_likely else logging.DEBUG)
+
+    def _warn(self, words: str, level: int = logging.WARNING) -> None:
         self.told.append(words)
-        _log.warning("%s", words)
+        _log.log(level, "%s", words)
+
+
+def _some(found: list[str]) -> str:
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _in_both(before: Mapping[str, Missing], now: Mapping[str, Missing]) -> dict[str, Missing]:
+    """Give what is missing in all sources, with what was probably meant, if one of them has that."""
+    return {name: one if one.is_likely else now[name] for name, one in before.items() if name in now}
 
 
 class _Sample:
@@ -137,13 +178,12 @@ class _Sample:
 
 
 def _event_in(record: RawRecord) -> Mapping[str, Any] | None:
-    """Give what a record has by name; None for what is no object, or was sent before."""
+    """Give what a record has by name; None for what is no object, or a reject: it may be one for what it lacks."""
     try:
         if isinstance(record, bytes):
-            inner = unwrap(record)
-            if inner is not None and stands_as_sent(record):
+            if unwrap(record) is not None:
                 return None
-            record = _decode(record if inner is None else inner)
+            record = _decode(record)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if not isinstance(record, Mapping):

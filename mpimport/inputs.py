@@ -112,6 +112,8 @@ class FileInput:
                 yield blocks if look_into is None else look_into(self.name, blocks)
             finally:
                 self._consumed, self._stream = stream.consumed, None
+                if place is None and self._options.on_end is not None:
+                    self._options.on_end(self.name)
 
     def _open(self, offset: int = 0) -> ByteStream:
         stdin = self._stdin or sys.stdin.buffer

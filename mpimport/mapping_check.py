@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpimport.limits import OLDEST_S, show
+from mpimport.mapping import SPECIAL
 from mpimport.settings import MapSettings
 from mpimport.time_forms import TimeReader
 
@@ -37,6 +38,7 @@ def find_doubtful(mapping: MapSettings) -> Iterator[str]:
     for name in mapping.keep or ():
         if name in mapping.drop:
             yield f"--keep {name} and --drop {name}: it is dropped; leave one of them out"
+    yield from _lost_in_keeping(mapping)
 
 
 def _reserved_names(mapping: MapSettings) -> Iterator[str]:
@@ -68,15 +70,24 @@ def _lost_times(mapping: MapSettings, times: TimeReader) -> Iterator[str]:
 
 
 def _lost_in_renaming(mapping: MapSettings) -> Iterator[str]:
-    """Tell of a property that another is renamed to before it is renamed itself: what it held would be lost."""
-    moved: set[str] = set()
+    """Tell of two names that are swapped: the second would be lost when it takes the place of the first."""
     later = dict(mapping.rename)
     for old, new in mapping.rename:
         later.pop(old, None)
-        moved.add(old)
-        if new in later and new not in moved:
-            after = later[new]
-            mend = f"give --rename {new}={after} first"
-            if after == old:
-                mend = f"a third name swaps them: --rename {new}=NAME --rename {old}={new} --rename NAME={old}"
-            yield f"--rename {old}={new} and then {new}={after}: they are done in this order, and {new} is lost; {mend}"
+        if later.get(new) == old != new:
+            mend = f"a third name swaps them: --rename {new}=NAME --rename {old}={new} --rename NAME={old}"
+            yield f"--rename {old}={new} and then {new}={old}: they are done in this order, and {new} is lost; {mend}"
+
+
+def _lost_in_keeping(mapping: MapSettings) -> Iterator[str]:
+    """Tell of names to keep that are renamed by then."""
+    renamed: dict[str, str] = {}
+    for old, new in mapping.rename:
+        first = next((name for name, now in renamed.items() if now == old), old)
+        renamed[first] = new
+    kept = {*(mapping.keep or ()), *SPECIAL}
+    for name in mapping.keep or ():
+        old = next((old for old in renamed if f"{name}.".startswith(f"{old}.")), name)
+        now = renamed.get(old, old) + name.removeprefix(old)
+        if now not in kept and name not in renamed.values():
+            yield f"--keep {name}: --keep looks for names after --rename, where it is {now}: write --keep {now}"

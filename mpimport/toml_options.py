@@ -163,15 +163,14 @@ def table_of_texts(value: Any) -> str:
 
 def table(value: Any) -> str:
     """Check a table that could be JSON, or texts that stand for one."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return "must be a table of values that JSON has"
-    return (
-        ""
-        if isinstance(value, dict) or _are_pairs(value, may_be_empty=True)
-        else "must be a table, such as { name = 1 }"
-    )
+    if not isinstance(value, dict):
+        return "" if _are_pairs(value, may_be_empty=True) else "must be a table, such as { name = 1 }"
+    for name, item in value.items():
+        try:
+            json.dumps(item, allow_nan=False)
+        except (TypeError, ValueError):
+            return f"{name} is no value that JSON has, as dates, nan and inf are none: write it as text, in quotes"
+    return ""
 
 
 def one_of(*choices: str) -> Check:

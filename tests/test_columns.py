@@ -151,7 +151,6 @@ def test_problems_with_types() -> None:
         )
     )
     assert problems == [
-        "--type pirce=number: the header row has no such column; the nearest is 'price'",
         "--type b=date: there is no such type; it is one of string, number, boolean, time, json, list",
         "--type id=json: this column is always text; leave the option out",
     ]

@@ -344,7 +344,6 @@ def test_what_was_decided_stays_text_beside_what_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("types", "words"),
     [
-        ({"prise": "number"}, "x: --type prise=number: the header row has no such column; the nearest is 'price'"),
         ({"price": "int"}, "--type price=int: there is no such type; it is one of string, number, boolean, time"),
         ({"event": "json"}, "--type event=json: this column is always text"),
         ({"zip": "number"}, "--type zip=number: this column is always text"),
