@@ -13,6 +13,7 @@ import msgspec
 
 from mpimport.account import ReasonCount, Tally
 from mpimport.limits import show
+from mpimport.mapping import ALIASES
 from mpimport.printable import clean
 
 MIN_READ = 2  # ours: one bad record says nothing about the others
@@ -78,7 +79,8 @@ def common_causes(tally: Tally) -> tuple[str, ...]:
 def _is_in_another_case(code: str, reason: ReasonCount) -> bool:
     """Whether the field that is missing is there in capitals: of this even one record tells."""
     name = code.removesuffix("_missing")
-    return code in MISSING_FIELDS and any(found.lower() == name for found in field_names(reason.event))
+    usual = {one.lower() for one in (name, *ALIASES.get(name, ()))}
+    return code in MISSING_FIELDS and any(found.lower() in usual for found in field_names(reason.event))
 
 
 def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:

@@ -225,6 +225,10 @@ MISTAKES = {
         "e.csv", "EVENT,TIME,DISTINCT_ID\nBuy,1718000000,u1\n", 1, "the only event has no",
         "--event-field EVENT --time-field TIME --distinct-id-field DISTINCT_ID",
     ),
+    "one record of a warehouse": dry(
+        "e.ndjson", ndjson([{"EVENT_NAME": "Buy", "TIMESTAMP": 1718000000, "USER_ID": "u1"}]), 1, "the only event has",
+        "--event-field EVENT_NAME --time-field TIMESTAMP --distinct-id-field USER_ID",
+    ),
     "blanks beside commas": dry(
         "e.csv", "event, time, price\nBuy, 1718700017, 3\n", 1, "e.csv: blanks around names", "' time', ' price'",
     ),
