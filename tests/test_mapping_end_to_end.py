@@ -70,6 +70,32 @@ def test_the_same_by_a_mapping_file(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("renamed", "types", "expected"),
+    [
+        ("b=NAME a=b NAME=a", "b=json a=string", {"a": "002", "b": {"n": 1}}),
+        ("a=tmp tmp=final", "final=json", {"final": {"n": 1}, "b": "002"}),
+        ("a=tmp b=a tmp=b", "b=json", {"a": "002", "b": {"n": 1}}),
+    ],
+)
+@pytest.mark.parametrize("name", ["e.csv", "e.ndjson"])
+def test_names_are_swapped_and_renamed_in_a_chain(
+    tmp_path: Path, name: str, renamed: str, types: str, expected: dict[str, object]
+) -> None:
+    if name == "e.csv":
+        (tmp_path / name).write_text('event,time,distinct_id,a,b\nBuy,1718000000,u1,"{""n"": 1}",002\n')
+    else:
+        write_ndjson(
+            tmp_path / name, [{"event": "Buy", "time": 1718000000, "distinct_id": "u1", "a": '{"n": 1}', "b": "002"}]
+        )
+    options = [word for pair in renamed.split() for word in ("--rename", pair)]
+    options += [word for pair in types.split() for word in ("--type", pair)]
+    [event] = imported(tmp_path, name, *options, "--misfit", "reject")
+
+    fixed = {"time", "distinct_id", "$insert_id", "ip"}
+    assert {key: value for key, value in event["properties"].items() if key not in fixed} == expected
+
+
 def test_aliases_are_found_and_told(tmp_path: Path) -> None:
     write_ndjson(tmp_path / "e.ndjson", [{"event_name": "Paid", "timestamp": "2024-05-01T12:00:00Z", "user_id": 7}])
     ended = mpimport("e.ndjson", "--sandbox", cwd=tmp_path)
