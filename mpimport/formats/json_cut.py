@@ -9,7 +9,7 @@ commas at the level of the array. So an element that is no valid JSON costs that
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from io import BytesIO
 
 import msgspec
@@ -60,6 +60,14 @@ def cut_array(feed: Feed, number: int, most: int) -> Generator[Block | Unreadabl
                 return number
             first = False
         patience = min(patience * 2, _MOST_PATIENCE)
+
+
+def cut_objects(feed: Feed, most: int) -> Iterator[Block | Unreadable]:
+    """Take the object that the feed stands at, and those that follow it with nothing but white space between."""
+    number = 1
+    while feed.skip_space() == b"{":
+        yield cut_object(feed, number, most)
+        number += 1
 
 
 def cut_object(feed: Feed, number: int, most: int) -> Block | Unreadable:
