@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from mpimport.value_types import KINDS, converter
 
@@ -131,6 +131,12 @@ def keep(
     return columns
 
 
+def find_typed(names: Sequence[str], columns: Sequence[Column | None]) -> list[Column]:
+    """Give the columns that are not just text, of those without a name one for all: their cells are to be empty."""
+    typed = [column for column in columns if column is not None and column.name]
+    return [*typed, Column("", "empty", _refuse, strict=True)] if "" in names else typed
+
+
 def infer_kind(name: str, cells: Iterable[str], *, commas_are_points: bool = False) -> str:
     """Decide what a column is from its cells that are not empty: `number`, `boolean` or `string`.
 
@@ -202,6 +208,10 @@ def find_type_problems(types: Mapping[str, str], names: Sequence[str], ids: Coll
             yield f"--type {name}={kind}: the header row has no such column; the nearest is {near[0]!r}"
         elif kind != "string" and (name in ALWAYS_TEXT or name in ids):
             yield f"--type {name}={kind}: this column is always text; leave the option out"
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
 
 
 def _is_number(cell: str) -> bool:

@@ -202,7 +202,8 @@ def word_trailing(offset: int, text: bytes = b"", wanted: str | None = None) -> 
     """Word that something follows the document, `text` if that is known; it was read at the path `wanted`."""
     if wanted is None and text and not text.startswith(b"["):
         return (
-            f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: remove it"
+            f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: remove it, "
+            f"or import it from a file of its own"
         )
     path = f".{wanted or _ITEM}".replace(f".{_ITEM}", "[]")
     return (
