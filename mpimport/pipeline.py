@@ -275,7 +275,7 @@ class _Run:
         resumed = plan.keeper is not None and plan.keeper.resumed
         explained = resumed or self.causes.worst or plan.interrupt.asked or len(self.empty) == len(plan.inputs)
         if not (tally.read or explained):
-            self.causes.add(BrokenInput(f"no event was found in {many(self.consumed, 'byte')}: is it the right input?"))
+            self.causes.add(BrokenInput(f"no event was found in {many(self.consumed, 'byte')} of input: is it right?"))
         if not tally.balances:
             self.causes.add(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
         if self.empty:

@@ -274,7 +274,7 @@ MISTAKES = {
         "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
         {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
     ),
-    "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
+    "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "of input: is it right?"),
 }  # fmt: skip
 
 
