@@ -179,7 +179,11 @@ def test_the_quick_way_finds_what_the_exact_way_finds(data: bytes, sizes: list[i
         (b'{"event":"x"}', [{"event": "x"}], ""),
         (b'{"event":"x"}\n{"event":"y"}', [{"event": "x"}, {"event": "y"}], ""),
         (b'{"a":"x"}{"a":"}{"}\n\t {\n"a":[{}]} ', [{"a": "x"}, {"a": "}{"}, {"a": [{}]}], ""),
-        (b'{"event":"x"}{"event":"y"},{"event":"z"}', [{"event": "x"}, {"event": "y"}], '\',{"event":"z"}\' follows'),
+        (
+            b'{"event":"x"}{"event":"y"},{"event":"z"}',
+            [{"event": "x"}, {"event": "y"}],
+            "at byte 26: put the objects between [ and ]",
+        ),
         (b'{"event":"x"}{"event":"y"', [{"event": "x"}], "the object that starts at byte 13 is cut short"),
         (b'{"event":"x"}{"event":NaN}{"a":1}', [{"event": "x"}, b'{"event":NaN}', {"a": 1}], ""),
         (b'{"events":[]}', [], ""),
@@ -317,6 +321,19 @@ def test_bytes_come_out_as_they_went_in() -> None:
     ]
     for data in (b"[" + b" ,\n".join(texts) + b"]", b'{"events":[' + b",".join(texts) + b"]}"):
         assert [text for _, text in read(data)[0]] == texts
+
+
+@pytest.mark.parametrize("block", [1, 20, 50, 1 << 18])
+def test_objects_one_after_the_other_are_cut_where_blocks_end_and_one_is_too_long(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_feed, "BLOCK_BYTES", block)
+    monkeypatch.setattr(json_cut, "BLOCK_BYTES", block)
+    long = b'{"a":"' + b"}{" * 30 + b'"}'
+    found, problem = read(b'{"event":1}\n{"b":2}' + long + long + b' {"c":[\n3]}{"d":4}{"e"', most=50)
+    assert "the object that starts at byte 173 is cut short" in problem
+    assert values(found) == [{"event": 1}, {"b": 2}, "record_too_long", "record_too_long", {"c": [3]}, {"d": 4}]
+    assert [number for number, _ in found] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("block", [20, 1 << 18])

@@ -201,10 +201,10 @@ def _begins_with_event(found: Block | Unreadable | None) -> bool:
 def word_trailing(offset: int, text: bytes = b"", wanted: str | None = None) -> str:
     """Word that something follows the document, `text` if that is known; it was read at the path `wanted`."""
     if wanted is None and text and not text.startswith(b"["):
-        return (
-            f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: remove it, "
-            f"or import it from a file of its own"
+        mend = (
+            "put the objects between [ and ]" if text.startswith(b",") else "remove it, or import it from another file"
         )
+        return f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: {mend}"
     path = f".{wanted or _ITEM}".replace(f".{_ITEM}", "[]")
     return (
         f"something follows the end of the JSON document, before byte {offset}; arrays one after the other are read by "
