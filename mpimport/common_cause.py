@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from mpimport.account import ReasonCount, Tally
-from mpimport.limits import show
+from mpimport.limits import DISALLOWED_IDS, MAX_TEXT, show
 from mpimport.mapping import ALIASES
 from mpimport.printable import clean
 
@@ -21,15 +21,19 @@ NEARLY_ALL = 0.9
 MAX_NAMES, MAX_NAME = 12, 60
 
 MISSING_FIELDS = {
-    "event_missing": ("name", "--event-field", ("event", "action", "activity", "name", "type")),
+    "event_missing": ("name", "--event-field", ("event", "action", "activity", "=name", "=type", "name", "type")),
     "time_missing": ("time", "--time-field", ("time", "date", "when", "created", "occurred")),
     "distinct_id_missing": (
         "distinct_id",
         "--distinct-id-field",
-        ("distinct", "user", "customer", "visitor", "uid", "email"),
+        ("distinct", "user_id", "userid", "user", "customer", "visitor", "uid", "email"),
     ),
 }
-"""What is missing, the option that names its field, and names that such a field has elsewhere."""
+"""What is missing, the option that names its field, and names that such a field has elsewhere: whole ones after `=`."""
+
+MIN_TIME = 100_000_000  # ours: in seconds that is 1973
+_match_id = re.compile(r"[\W\d_]*|\d{4}-\d\d.*|(?=.*\d)[0-9a-fA-F-]{8,}").fullmatch
+_match_id_name = re.compile(r"(?:.*[_\W])?u?u?(?:id|ID|Id)s?|.*[a-z](?:Id|ID)s?").fullmatch
 
 _CAUSES = {
     "time_in_future": "is the clock of this machine right, and --timezone or --time-format?",
@@ -80,18 +84,21 @@ def _is_in_another_case(code: str, reason: ReasonCount) -> bool:
     """Whether the field that is missing is there in capitals: of this even one record tells."""
     name = code.removesuffix("_missing")
     usual = {one.lower() for one in (name, *ALIASES.get(name, ()))}
-    return code in MISSING_FIELDS and any(found.lower() in usual for found in field_names(reason.event))
+    return code in MISSING_FIELDS and any(found.lower() in usual for found in _fields(reason.event))
 
 
 def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
     if not missing:
         return
     first = next(iter(missing.values()))
-    names = field_names(first.event)
+    fields = _fields(first.event)
+    names = list(fields)
     words = [MISSING_FIELDS[code][0] for code in missing]
     what = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
     found = "its field is named" if len(words) == 1 else "their fields are named"
-    options = " ".join(find_option(code, names) for code in missing)
+    options = " ".join(find_option(code, first.event) for code in missing)
+    if options == "--distinct-id-field NAME":
+        options += ", or --set distinct_id= if these have no user"
     many = f"{_many(min(reason.count for reason in missing.values()), read)} events have"
     many = many if read > 1 else "the only event has"
     if names and _is_data(names):
@@ -100,11 +107,42 @@ def _name_missing(missing: dict[str, ReasonCount], read: int) -> Iterator[str]:
         yield f"{many} no {what}: say how {found}, such as with {options}{_has(first)}"
 
 
-def find_option(code: str, names: Sequence[str]) -> str:
-    """Give the option that names a field which is missing: with the one of `names` it may be, or with NAME."""
+def find_option(code: str, event: bytes | None) -> str:
+    """Give the option that names a field which is missing: with the one of the event's that it may be, or with NAME."""
     _, option, usual = MISSING_FIELDS[code]
-    found = next((name for word in usual for name in names if word in name.lower() and len(name) <= MAX_NAME), "NAME")
+    fits = _FITS[code]
+    names = [name for name, value in _fields(event).items() if len(name) <= MAX_NAME and fits(name, value)]
+    found = next((name for word in usual for name in names if _is_called(name.lower(), word)), "NAME")
     return f"{option} {shlex.quote(found)}"
+
+
+def _is_called(name: str, word: str) -> bool:
+    return name == word[1:] if word.startswith("=") else word in name
+
+
+def _may_be_name(name: str, value: object) -> bool:
+    """Whether it is text, and neither an id nor a number or a date: these differ from event to event."""
+    return isinstance(value, str) and not (_match_id_name(name) or _match_id(value)) and len(value) <= MAX_TEXT
+
+
+def _may_be_time(_: str, value: object) -> bool:
+    if isinstance(value, str):
+        return re.search(r"\d", value) is not None
+    return isinstance(value, (int, float)) and value >= MIN_TIME
+
+
+def _may_be_user(name: str, value: object) -> bool:
+    if name == "distinct_id" or isinstance(value, bool) or not isinstance(value, (str, int)):
+        return False
+    return re.fullmatch(r"\S+", str(value)) is not None and str(value) not in DISALLOWED_IDS
+
+
+_FITS: dict[str, Callable[[str, object], bool]] = {
+    "event_missing": _may_be_name,
+    "time_missing": _may_be_time,
+    "distinct_id_missing": _may_be_user,
+}
+"""Whether a field can be what is missing, by its name and what the record that was looked at has there."""
 
 
 def _is_data(names: Sequence[str]) -> bool:
@@ -118,19 +156,19 @@ def _many(count: int, read: int) -> str:
 
 
 def _has(reason: ReasonCount) -> str:
-    names = [show(name)[1:-1] for name in field_names(reason.event)]
+    names = [show(name)[1:-1] for name in _fields(reason.event)]
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     found = f"{', '.join(names[:MAX_NAMES])}{more}"
     return f" ({reason.source}:{reason.number} has: {found})" if names else ""
 
 
-def field_names(event: bytes | None) -> list[str]:
-    """Name what a record has, in its order and in its properties; nothing for what is no JSON object."""
+def _fields(event: bytes | None) -> dict[str, object]:
+    """Give what a record has, in its order and in its properties; nothing for what is no JSON object."""
     try:
         record = msgspec.json.decode(event or b"null")
     except (msgspec.DecodeError, RecursionError):
-        return []
+        return {}
     if not isinstance(record, dict):
-        return []
-    properties = record.get("properties")
-    return [*(name for name in record if name != "properties"), *(properties if isinstance(properties, dict) else ())]
+        return {}
+    properties = record.pop("properties", None)
+    return {**record, **properties} if isinstance(properties, dict) else record

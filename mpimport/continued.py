@@ -48,6 +48,11 @@ class ContinuedInput:
         """Bytes taken from the file so far, with those that need not be read."""
         return self.skipped if self._done else self._source.consumed
 
+    @property
+    def is_void(self) -> bool:
+        """Whether nothing is in the file."""
+        return not self._done and self._source.is_void
+
     @contextmanager
     def open(self) -> Iterator[Iterator[Block | Unreadable]]:
         """Read what is not settled."""

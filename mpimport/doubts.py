@@ -82,11 +82,17 @@ class Doubts:
             )
 
     def of_spoilt(self, source: str, spoilt: Mapping[str, Spoilt]) -> None:
-        """Warn of columns that would be numbers but for a few cells, each name once."""
+        """Warn of columns that would be numbers but for a few cells, or that may be versions, each name once."""
         for name, (cell, odd, cells) in spoilt.items():
             if name not in self._amounts:
                 self._amounts.add(name)
                 typed = shlex.quote(f"{name}=number")
+                if not odd:
+                    self._warn(
+                        f"{source}: {name!r} is sent as text because of {show(cell)}, whose last zero counts in a "
+                        f"version and not in an amount: --type {typed} if these are amounts, else --type NAME=string"
+                    )
+                    continue
                 few = f"because of {show(cell)} ({odd:,} of the first {cells:,} cells)"
                 mend = (
                     f"empty such cells, or --type {typed}: their rows are rejected, or with --misfit text sent as text"

@@ -60,6 +60,7 @@ class FileInput:
         self.columns: Mapping[str, str] | None = None
         self.names: Sequence[str] | None = None  # of a table that was looked into
         self.open_end: tuple[int, int] | None = None
+        self.is_void = False
         self.continued = False
         self.skipped = 0
 
@@ -111,7 +112,7 @@ class FileInput:
                 look_into = self._options.on_records if place is None and name not in TABLES else None
                 yield blocks if look_into is None else look_into(self.name, blocks)
             finally:
-                self._consumed, self._stream = stream.consumed, None
+                self._consumed, self.is_void, self._stream = stream.consumed, stream.is_void, None
                 if place is None and self._options.on_end is not None:
                     self._options.on_end(self.name)
 
@@ -202,6 +203,7 @@ class MappingsInput:
     columns = None
     open_end = None
     consumed = 0
+    is_void = True  # where no record came
     continued = False
     skipped = 0
 

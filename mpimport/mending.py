@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mpimport.account import ReasonCount, Summary, Tally
-from mpimport.common_cause import MENDED_BY, MIN_READ, MISSING_FIELDS, common_causes, field_names, find_option
+from mpimport.common_cause import MENDED_BY, MIN_READ, MISSING_FIELDS, common_causes, find_option
 from mpimport.summary_text import harmless, named
 
 _IN_SOURCE = (
@@ -109,7 +109,7 @@ def _by_option(summary: Summary, files: Sequence[str], code: str, reason: Reason
         return f"{where}remove {named(files)}, and {_again(summary, option)}" if option else ""
     option = MENDED_BY.get(code, "")
     if code in MISSING_FIELDS:
-        option = find_option(code, field_names(reason.event))
+        option = find_option(code, reason.event)
         if option.endswith(" NAME"):  # others have it: it is missing, rather than named otherwise
             alone = code == "distinct_id_missing" and reason.count == summary.tally.rejected
             option = "--set distinct_id=, if these have no user" if alone else ""

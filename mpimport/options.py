@@ -122,7 +122,7 @@ OPTIONS: tuple[Decorator, ...] = (
     _option("--format", "format_name", type=click.Choice(["auto", "ndjson", "json", "csv", "tsv"]), default="auto",
             show_default=True, help="The input's format; auto: by name, else by looking at the first bytes."),
     _option("--json-path", metavar="PATH", help="Where the events are in a JSON document, such as data.events.item "
-            "(ijson's prefix syntax); found by itself when there is one list of objects."),
+            "(ijson's prefix syntax); found by itself when one list of objects looks like events, or is the only one."),
     _option("--delimiter", metavar="CHAR", shell_complete=complete_delimiter,
             help="What parts the cells of a CSV file, such as ';' or tab."),
     _option("--misfit", type=click.Choice(["text", "reject"]),

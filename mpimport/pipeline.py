@@ -116,7 +116,7 @@ class _Run:
             self._note_nothing(source)
 
     def _note_nothing(self, source: Input) -> None:
-        if not source.consumed:
+        if source.is_void:
             self.empty.append(source.name)
         elif len(self.plan.inputs) > 1:
             self.notes.append(f"{source.name}: no event was found in its {many(source.consumed, 'byte')}")
@@ -273,10 +273,9 @@ class _Run:
         if self.causes.worst is None:
             self._check_rejected(at_end=True)
         resumed = plan.keeper is not None and plan.keeper.resumed
-        if not (tally.read or resumed or self.causes.worst or plan.interrupt.asked) and self.consumed:
-            self.causes.add(
-                BrokenInput(f"no event was found in {many(self.consumed, 'byte')} of input: is it the right one?")
-            )
+        explained = resumed or self.causes.worst or plan.interrupt.asked or len(self.empty) == len(plan.inputs)
+        if not (tally.read or explained):
+            self.causes.add(BrokenInput(f"no event was found in {many(self.consumed, 'byte')} of input: is it right?"))
         if not tally.balances:
             self.causes.add(Unbalanced(f"the account does not balance, which is a bug in mpimport: {tally.account}"))
         if self.empty:

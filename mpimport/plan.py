@@ -23,6 +23,7 @@ class Input(Protocol):
 
     `columns`: the kinds of a table's columns that were decided from its first rows, None before that.
     `open_end`: once its end was read, the bytes up to there and the number of the first record that may go on behind.
+    `is_void`: once it was read, that nothing was in it, or that it unpacked to nothing.
     `continued`: an earlier run has settled a part of it, and of its bytes `skipped` need not be read.
     """
 
@@ -38,6 +39,8 @@ class Input(Protocol):
     def open_end(self) -> tuple[int, int] | None: ...  # noqa: D102
     @property
     def consumed(self) -> int: ...  # noqa: D102  bytes taken so far
+    @property
+    def is_void(self) -> bool: ...  # noqa: D102
     @property
     def continued(self) -> bool: ...  # noqa: D102
     @property

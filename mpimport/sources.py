@@ -66,14 +66,13 @@ class ByteStream:
     ) -> None:
         self.name = name
         self._raw = Raw(name, pull, offset)
-        self._close = close
-        self._reopen = reopen
+        self._close, self._reopen = close, reopen
         self._encoding = encoding
         self._pieces: Iterator[bytes] | None = None
         self._begun = offset > 0
-        self._held = b""
-        self._at = 0
+        self._held, self._at = b"", 0
         self._failure: MpimportError | None = None
+        self.is_void = False  # nothing is in it, or it unpacks to nothing
 
     def __enter__(self) -> ByteStream:  # noqa: PYI034 - Self is Python 3.11's; nobody subclasses this
         return self
@@ -144,6 +143,7 @@ class ByteStream:
         if self._raw.starts_with(MAGIC):
             self._pieces = filter(None, gunzip(self._raw))
         head = self._look(_HEAD_BYTES)
+        self.is_void = not head and self._failure is None
         foreign = find_foreign(self.name, head, self._encoding)
         if head.startswith(MAGIC):
             foreign = f"{self.name}: is compressed twice: gunzip it once"

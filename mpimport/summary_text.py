@@ -144,7 +144,7 @@ def next_steps(summary: Summary) -> tuple[str, ...]:
         steps.append(f"mend what kept a file from being written, and {_AGAIN} to have it{harmless(summary)}")
     elif repeats and summary.exit_code == BrokenInput.exit_code:
         note = harmless(summary) if summary.tally.requests else ""
-        steps.append(f"when the whole input is there, run the same command again{note}")
+        steps.append(f"when the input is whole and right, run the same command again{note}")
     elif repeats and summary.exit_code == 4:
         steps.append("mend what stopped it (--project-id, the credentials, --url), and run the same command again")
     kept = [file for file in summary.rejected_files if file != os.devnull]
@@ -187,5 +187,5 @@ def _continue(exit_code: int, again: str) -> str:
     if exit_code == 4:
         return f"mend that and {again}: {on}"
     if exit_code == 6:
-        return f"when the whole input is there, {again}: {on}; a file that changed takes --restart"
+        return f"when the input is whole and right, {again}: {on}; a file that changed takes --restart"
     return f"{again}: {on}"

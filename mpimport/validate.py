@@ -65,6 +65,7 @@ def problems(event: object, limits: Limits, rules: Sequence[Rule] | None = None)
     return tuple(found)
 
 
+_NAMED = 3  # ours: keys in one message
 _KINDS = {
     "list": "a list",
     "str": "text",
@@ -77,13 +78,14 @@ _KINDS = {
 
 
 def _only_known_keys(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:
-    for name in event:
-        if name not in ("event", "properties"):
-            yield Reason(
-                "unknown_key",
-                f"an event holds 'event' and 'properties' only; move {show(name)} into 'properties'",
-                str(name)[:MAX_TEXT],
-            )
+    names = [name for name in event if name not in ("event", "properties")]
+    told = ", ".join(map(show, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
+    for name in names:
+        yield Reason(
+            "unknown_key",
+            f"an event holds 'event' and 'properties' only; move {told} into 'properties'",
+            str(name)[:MAX_TEXT],
+        )
 
 
 def _event_name(event: Mapping[str, Any], _: Limits) -> Iterator[Reason]:

@@ -80,7 +80,7 @@ CASES: dict[str, tuple[str, Callable[[], bytes], int, int | None, int, str]] = {
         0,
         "without its closing bracket, after record 1000",
     ),
-    "lines after an array": ("e.json", lambda: ARRAY + TEXT, 6, 1000, 0, "text follows the end of the JSON document"),
+    "lines after an array": ("e.json", lambda: ARRAY + TEXT, 6, 1000, 0, "follows the end of the JSON document"),
     "a table after lines": ("e.ndjson", lambda: TEXT + CSV, 1, 1000, 101, "is this a CSV file"),
     "an array after lines": ("e.ndjson", lambda: TEXT + ARRAY[:200] + b"\n", 1, 1000, 2, "not JSON"),
     "lines after a table": ("e.csv", lambda: CSV + b"".join(LINES[:5]), 1, 100, 5, "ragged_row"),

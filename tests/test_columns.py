@@ -248,6 +248,10 @@ def test_amounts_as_people_write_them_are_told(cells: list[str], told: str | Non
         ([*("1.9", "1.10", "1.2") * 4, "N/A"], None),
         (["a"] * 20, None),
         (["9.90"] * 20, None),
+        (["9.9", "9.90", "10"], ("9.90", 0, 3)),
+        (["12.5", "7.50"], ("7.50", 0, 2)),
+        (["123456789", "987654321"], None),
+        (["1.0", "2.25"], None),
     ],
 )
 def test_columns_of_numbers_but_for_a_few_cells_are_told(cells: list[str], told: tuple[str, int, int] | None) -> None:

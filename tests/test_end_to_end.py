@@ -250,13 +250,35 @@ def test_input_without_an_event_is_no_success(tmp_path: Path, content: bytes) ->
     assert "no event was found" in ended.err
 
 
-def test_an_empty_file_is_nothing_to_do(tmp_path: Path) -> None:
-    (tmp_path / "e.ndjson").touch()
+@pytest.mark.parametrize("name", ["e.ndjson", "e.ndjson.gz", "e.csv.gz", "e.json.gz"])
+def test_an_empty_file_is_nothing_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b"") if name.endswith(".gz") else b"")
 
-    ended = mpimport("e.ndjson", "--sandbox", "--json", cwd=tmp_path)
+    ended = mpimport(name, "--sandbox", "--json", cwd=tmp_path)
 
     assert ended.code == 0
     assert ended.summary["read"] == 0
+    assert "empty, no event is in there" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("e.csv.gz", b"event,time,distinct_id\n"),
+        ("e.json", b"[]"),
+        ("e.json", b'{"events":[]}'),
+        ("e.json", b'{"status":"ok","total":0,"data":{"events":[]}}\n'),
+        ("e.json", b'{"results":[],"next":null}'),
+    ],
+)
+def test_an_input_without_an_event_is_no_success(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+
+    ended = mpimport(name, "--sandbox", "--json", cwd=tmp_path)
+
+    assert ended.code == 6
+    assert ended.summary["read"] == 0
+    assert "no event was found" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,9 @@ def test_the_note_on_the_separator_that_excel_wants_is_no_header(first: bytes) -
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (b"event,,time, \n", "names no column 2, 4"),
+        (b"event,,time, \n", "names no column 2: name it, or remove it"),
+        (b",event,time\n", "names no column 1: if pandas or R wrote row numbers there, index=False or row.names=FALSE"),
+        (b", ,\n", "names no column 1, 2, 3: name it"),
         (b"event,time,event\n", "'event' in columns 1, 3"),
         (b"event;time\n", "no commas, but semicolons: --delimiter ';'"),
         (b"event\ttime\n", "no commas, but tabs: --format tsv"),
@@ -168,6 +170,24 @@ def test_a_header_that_cannot_be_used(header: bytes, words: str) -> None:
     assert found == []
     assert problem.startswith("UsageProblem: x: the header row ")
     assert words in problem
+
+
+@pytest.mark.parametrize("options", [{}, {"infer_types": False}, {"misfit": "text"}, {"decided": {"n": "number"}}])
+def test_columns_without_a_name_at_the_end_hold_nothing(options: dict[str, Any]) -> None:
+    data = b'event,n,, \nx,1,,\ny,2,"",\nz,3,4,\n' + b"v,4,,5\nw,5,,\nu,6\nt,7,,,\n"
+    number = (lambda text: text) if "infer_types" in options else int
+    told = kinds_of(data, **options)
+    found, problem = read(data, **options)
+
+    assert problem == ""
+    assert [(n, item) for n, item in found if isinstance(item, dict)] == [
+        (line, {"event": event, "n": number(n)}) for line, event, n in ((2, "x", "1"), (3, "y", "2"), (6, "w", "5"))
+    ]
+    refused = {n: item.reason for n, item in found if isinstance(item, Unreadable)}
+    assert {n: reason.code for n, reason in refused.items()} == dict.fromkeys((4, 5, 7, 8), "ragged_row")
+    assert "line 4 has '4' in a column without a name: name it in the header row" in refused[4].message
+    assert "remove the separator at the end of the header row" in refused[7].message
+    assert told.keys() == {"event", "n"}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_wrapper_reads_as_ijson_reads_it(
     assert json.loads(json.dumps(list(ijson.items(io.BytesIO(data), f"{path}.item")), default=float)) == expected
     found, problem = read(data, sizes, path=None if given_path is None else path + given_path, pipe=pipe)
     assert problem == ""
-    assert values(found) == (expected if items or given_path is not None else [json.loads(data)])
+    assert values(found) == expected
 
 
 PIECES = [
@@ -171,20 +171,37 @@ def test_the_quick_way_finds_what_the_exact_way_finds(data: bytes, sizes: list[i
         (b"[{},", [{}], "the array ends without its closing bracket, after record 1"),
         (b'[{},{"a"', [{}], "the text ends in the middle of record 2, which starts at byte 4"),
         (b"[", [], "without its closing bracket, after record 0"),
-        (b"[{}]x", [{}], "text follows the end of the JSON document, before byte 4"),
-        (b"[{}]\n[{}]", [{}], "--format ndjson"),
+        (b"[{}]x", [{}], "'x' follows the end of the JSON document, at byte 4: remove it"),
+        (b"[{}]\n[{}]", [{}], "arrays one after the other are read by `jq -c '.[]' FILE | mpimport - --format ndjson`"),
         (b"x", [], "is no JSON array or object"),
         (b"[" + b"[" * 100_000, [], "in the middle of record 1"),
         (b'{"event":"x"', [], "the object that starts at byte 0 is cut short"),
         (b'{"event":"x"}', [{"event": "x"}], ""),
-        (b'{"event":"x"}\n{"event":"y"}', [{"event": "x"}], "text follows the end"),
+        (b'{"event":"x"}\n{"event":"y"}', [{"event": "x"}, {"event": "y"}], ""),
+        (b'{"a":"x"}{"a":"}{"}\n\t {\n"a":[{}]} ', [{"a": "x"}, {"a": "}{"}, {"a": [{}]}], ""),
+        (
+            b'{"event":"x"}{"event":"y"},{"event":"z"}',
+            [{"event": "x"}, {"event": "y"}],
+            "at byte 26: put the objects between [ and ]",
+        ),
+        (b'{"event":"x"}{"event":"y"', [{"event": "x"}], "the object that starts at byte 13 is cut short"),
+        (b'{"event":"x"}{"event":NaN}{"a":1}', [{"event": "x"}, b'{"event":NaN}', {"a": 1}], ""),
+        (b'{"events":[]}', [], ""),
+        (b'{"a":"b","c":{"events":[ ]},"n":1}', [], ""),
+        (b'{"a":1,"b":[]}', [], ""),
+        (b'{"a":"x","b":[]}', [{"a": "x", "b": []}], ""),
+        (b'{"event":1,"b":[]}', [{"event": 1, "b": []}], ""),
+        (b'{"events":[]', [], "is cut short"),
+        (b'{"events":[]}x', [{"events": []}], "'x' follows the end"),
+        (b'{"events":[]}{"event":"y"}', [{"events": []}, {"event": "y"}], ""),
+        (b'{"d":[{"event":1}]}{"d":[]}', [{"event": 1}], "`jq -c '.d[]' FILE"),
         (b'{"properties":{"a":[{}]}}', [{"properties": {"a": [{}]}}], ""),
         (b'{"a":1,"b":[1,2]}', [{"a": 1, "b": [1, 2]}], ""),
         (b'{"a":NaN}', [b'{"a":NaN}'], ""),
         (b'{"e":[{"a":1},{"a":2}', [{"a": 1}, {"a": 2}], "without its closing bracket"),
         (b'{"e":[{"a":1},{"a":2}]', [{"a": 1}, {"a": 2}], "the document ends in the middle"),
         (b'{"e":[{"a":1}],"f":NaN}', [{"a": 1}], "is no JSON just before byte"),
-        (b'{"e":[{"a":1}]} {}', [{"a": 1}], "text follows the end"),
+        (b'{"e":[{"a":1}]} {}', [{"a": 1}], "something follows the end"),
         (b'{"m":{"t":[{"x":1}]},"e":[{"a":1}]}', [{"a": 1}], ""),
         (b'{"e":[{"a":[{"b":1}]}]}', [{"a": [{"b": 1}]}], ""),
         (b'{"e":[[{"a":1}],[{"a":2}]]}', [{"a": 1}, {"a": 2}], ""),
@@ -250,10 +267,30 @@ def test_two_arrays_are_refused_before_anything_is_read() -> None:
 
 
 @pytest.mark.parametrize("pipe", [False, True])
-@pytest.mark.parametrize("outer", [b'{"code":1}', b'{"event":"x"}'])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"columns":[{"name":"a"}],"errors":[],"events":[%s]}', "events.item; passed over: columns.item"),
+        (b'{"errors":[{"code":1}],"data":[%s]}', "data.item; passed over: errors.item"),
+        (b'{"data":{"events":[%s]},"errors":[{"code":1}]}', "data.events.item; passed over: errors.item"),
+        (b'{"errors":[{"code":1}],"more":[{"a":1}],"d":{"e":[%s]}}', "d.e.item; passed over: errors.item, more.item"),
+        (b'{"d":{"e":[{"event":"a"}]}}', ""),
+    ],
+)
+def test_the_only_array_of_events_is_taken_and_it_is_said(
+    pipe: bool, data: bytes, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    found, problem = read(data.replace(b"%s", b'{"event":"a"},{"event":"b"}'), pipe=pipe)
+    assert (values(found)[0], problem) == ({"event": "a"}, "")
+    assert len(found) == (2 if told else 1)
+    assert caplog.messages == ([f"x: the events were read from {told}"] if told else [])
+
+
+@pytest.mark.parametrize("pipe", [False, True])
 @pytest.mark.parametrize("first", [False, True])
-def test_events_that_lie_deeper_are_not_passed_over_in_silence(pipe: bool, outer: bytes, first: bool) -> None:
-    deeper, errors = b'"data":{"events":[{"event":"a"},{"event":"b"}]}', b'"errors":[' + outer + b"]"
+def test_events_that_lie_deeper_are_not_passed_over_in_silence(pipe: bool, first: bool) -> None:
+    deeper, errors = b'"data":{"events":[{"event":"a"},{"event":"b"}]}', b'"errors":[{"event":"x"}]'
     pair = (deeper, errors) if first else (errors, deeper)
     found, problem = read(b"{" + b",".join(pair) + b"}", pipe=pipe)
     assert found == []
@@ -284,6 +321,19 @@ def test_bytes_come_out_as_they_went_in() -> None:
     ]
     for data in (b"[" + b" ,\n".join(texts) + b"]", b'{"events":[' + b",".join(texts) + b"]}"):
         assert [text for _, text in read(data)[0]] == texts
+
+
+@pytest.mark.parametrize("block", [1, 20, 50, 1 << 18])
+def test_objects_one_after_the_other_are_cut_where_blocks_end_and_one_is_too_long(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_feed, "BLOCK_BYTES", block)
+    monkeypatch.setattr(json_cut, "BLOCK_BYTES", block)
+    long = b'{"a":"' + b"}{" * 30 + b'"}'
+    found, problem = read(b'{"event":1}\n{"b":2}' + long + long + b' {"c":[\n3]}{"d":4}{"e"', most=50)
+    assert "the object that starts at byte 173 is cut short" in problem
+    assert values(found) == [{"event": 1}, {"b": 2}, "record_too_long", "record_too_long", {"c": [3]}, {"d": 4}]
+    assert [number for number, _ in found] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("block", [20, 1 << 18])

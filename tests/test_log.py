@@ -114,7 +114,7 @@ def test_as_text_a_cause_is_told_once(end: str, more: tuple[str, ...], folder: P
     assert ended.err.count(words) == (code != 0 or "-q" not in more)
     if end in NOTHING_READ:
         cause, told, *steps = ended.err.splitlines()
-        assert steps == ["next: when the whole input is there, run the same command again"] * (code == 6)
+        assert steps == ["next: when the input is whole and right, run the same command again"] * (code == 6)
         moment, stopped, _ = cause.split(" ", 2)
         assert datetime.fromisoformat(moment).tzinfo is not None
         assert stopped == "STOPPED:"

@@ -13,6 +13,7 @@ from scripted_server import Answer, ScriptedServer
 
 from mpimport import cli
 from mpimport.account import ReasonCount, Summary, Tally
+from mpimport.common_cause import find_option
 from mpimport.sandbox import Sandbox, SandboxConfig
 from mpimport.summary_text import next_steps
 
@@ -362,3 +363,49 @@ def test_rejects_that_no_option_mends_are_not_forgotten_beside_those_that_one_do
         "3 of 4 rejects have one reason, too_deep: mend the others in e.ndjson.rejected.ndjson, then"
     )
     assert "then import e.ndjson.rejected.ndjson with --deep flatten" in steps
+
+
+@pytest.mark.parametrize(
+    ("missing", "fields", "found"),
+    [
+        ("event", {"event_id": 17, "type": "Buy"}, "type"),
+        ("event", {"event_id": "e-17", "eventId": "x", "type": "Buy"}, "type"),
+        ("event", {"event_ref": "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "event_at": "2024-06-01T12:00:00Z"}, "NAME"),
+        ("event", {"user_name": "Ann", "type": "Buy"}, "type"),
+        ("event", {"name": "Ann", "event_name": "Buy"}, "event_name"),
+        ("event", {"event": None, "Event": "", "event_no": "0017", "kind_name": "Buy"}, "kind_name"),
+        ("event", {"event_data": {"a": 1}, "events": ["x"], "action": "x" * 256}, "NAME"),
+        ("time", {"time_zone": "Europe/Berlin", "timeout": 30, "created": "2024-06-01"}, "created"),
+        ("time", {"time": None, "date": "", "when": True, "ts_time": 1718000000}, "ts_time"),
+        ("distinct_id", {"user_id": None, "user_agent": "Mozilla/5.0 (X11)", "email": "a@b.c"}, "email"),
+        ("distinct_id", {"distinct_id": None, "user_id": None}, "NAME"),
+        ("distinct_id", {"distinct_id": {"a": 1}, "user": "anonymous"}, "NAME"),
+        ("distinct_id", {"user_plan": "free", "user_id": 7}, "user_id"),
+    ],
+)
+@pytest.mark.parametrize("where", ["beside", "inside"])
+def test_a_field_is_only_suggested_that_can_be_what_is_missing(
+    missing: str, fields: dict[str, object], found: str, where: str
+) -> None:
+    record = fields if where == "beside" else {"properties": fields}
+
+    option = f"--{missing.replace('_', '-')}-field {found}"
+    assert find_option(f"{missing}_missing", json.dumps(record).encode()) == option
+
+
+def test_records_without_a_user_are_told_how_to_be_imported(tmp_path: Path) -> None:
+    row = {"event": "Buy", "properties": {"time": 1718000000, "user_id": None}}
+    (tmp_path / "e.ndjson").write_text((json.dumps(row) + "\n") * 3)
+
+    said = mpimport("e.ndjson", "--dry-run", cwd=tmp_path).err
+
+    assert "such as with --distinct-id-field NAME, or --set distinct_id= if these have no user" in said
+
+
+def test_keys_that_an_event_does_not_have_are_named_together(tmp_path: Path) -> None:
+    row = {"event": "Buy", **dict.fromkeys("abcde", 1), "properties": {"time": 1718000000, "distinct_id": "u"}}
+    (tmp_path / "e.ndjson").write_text(json.dumps(row) + "\n")
+
+    said = " ".join(mpimport("e.ndjson", "--dry-run", cwd=tmp_path).err.split())
+
+    assert "move 'a', 'b', 'c' and 2 more into 'properties'" in said

@@ -244,6 +244,10 @@ MISTAKES = {
         "e.csv", HEADER + ROWS * 3 + ROWS[:32].replace("9.90", "N/A") + "\n", 0,
         "e.csv: 'amount' is sent as text because of 'N/A' (1 of the first 10 cells)", "or --type amount=number",
     ),
+    "prices that may be versions": dry(
+        "e.csv", HEADER + ROWS + "Buy,2024-06-01T12:00:03Z,u4,12.5\n", 0,
+        "e.csv: 'amount' is sent as text because of '9.90'", "--type amount=number if these are amounts",
+    ),
     "a column to drop in capitals": dry(
         "e.csv", TABLE.replace("amount", "AMOUNT"), 2, "did you mean 'AMOUNT', which would be sent?",
         options="--drop amount",
@@ -290,7 +294,7 @@ MISTAKES = {
         "events.ndjson", 2, ["mpimport.toml: workers: must be a whole number, without quotes"],
         {"events.ndjson": EVENTS, "mpimport.toml": '\ufeff\tworkers\t=\t"many"\r\n'},
     ),
-    "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "is it the right one?"),
+    "nothing in it": dry("e.ndjson", "\n\n", 6, "no event was found in 2 bytes", "of input: is it right?"),
 }  # fmt: skip
 
 

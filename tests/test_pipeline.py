@@ -81,6 +81,11 @@ class Given:
         self.skipped = 0
         self._texts = texts
 
+    @property
+    def is_void(self) -> bool:
+        """Whether nothing was in it."""
+        return not self.consumed
+
     @contextmanager
     def open(self) -> Iterator[Iterator[Block | Unreadable]]:
         """Give the blocks."""

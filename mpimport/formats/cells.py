@@ -125,6 +125,12 @@ def _convert_strictly(
 
 def _word_misfits(number: int, misfits: Sequence[tuple[Column, str, ValueError]]) -> Reason:
     column, cell, error = misfits[0]
+    if not misfits[-1][0].name:
+        message = (
+            f"line {number} has {show(misfits[-1][1])} in a column without a name: name it in the header row, or quote "
+            f"the cell that holds the separator"
+        )
+        return Reason("ragged_row", message)
     option = shlex.quote(f"{column.name}=string")
     message = f"line {number}, column {column.name!r} ({column.kind}): {show(cell)} {error}; or --type {option}"
     if len(misfits) > 1:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from mpimport.value_types import KINDS, converter
 
@@ -82,7 +82,10 @@ class Column:
 
 
 class Spoilt(NamedTuple):
-    """The first of the cells that keep a column from being numbers, how many there are, and of how many."""
+    """The first of the cells that keep a column from being numbers, how many there are, and of how many.
+
+    None of them is odd where all are numbers, but the zero at the end of `cell` makes them look like versions.
+    """
 
     cell: str
     odd: int
@@ -127,6 +130,12 @@ def keep(
     return columns
 
 
+def find_typed(names: Sequence[str], columns: Sequence[Column | None]) -> list[Column]:
+    """Give the columns that are not just text, of those without a name one for all: their cells are to be empty."""
+    typed = [column for column in columns if column is not None and column.name]
+    return [*typed, Column("", "empty", _refuse, strict=True)] if "" in names else typed
+
+
 def infer_kind(name: str, cells: Iterable[str], *, commas_are_points: bool = False) -> str:
     """Decide what a column is from its cells that are not empty: `number`, `boolean` or `string`.
 
@@ -163,7 +172,7 @@ def find_amounts(
 def find_spoilt(
     names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[Column | None], text: Collection[str]
 ) -> Iterable[tuple[str, Spoilt]]:
-    """Give the columns that would be numbers but for a few cells, such as `N/A`; all but those in `text`."""
+    """Give the columns that would be numbers but for a few cells, such as `N/A`, or may be versions; none of `text`."""
     for index, (name, column) in enumerate(zip(names, columns, strict=True)):
         if column is not None or name in ALWAYS_TEXT or name in text or name == "time" or is_id_name(name):
             continue
@@ -172,6 +181,8 @@ def find_spoilt(
         odd = list(islice((cell for cell in cells if not _is_number(cell)), most + 1))
         if 0 < len(odd) <= most and infer_kind(name, filter(_is_number, cells)) == "number":
             yield name, Spoilt(odd[0], len(odd), len(cells))
+        elif not odd and (version := _find_version(cells)):
+            yield name, Spoilt(version, 0, len(cells))
 
 
 def is_id_name(name: str) -> bool:
@@ -195,6 +206,10 @@ def find_type_problems(types: Mapping[str, str], names: Sequence[str], ids: Coll
             yield f"--type {name}={kind}: this column is always text; leave the option out"
 
 
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
 def _is_number(cell: str) -> bool:
     return _match_number(cell) is not None and not _has_many_digits(cell)
 
@@ -208,8 +223,15 @@ def _look_like_ids(cells: Sequence[str]) -> bool:
     lengths = set(map(len, cells))
     if len(lengths) == 1 and min(lengths) >= _SAME_LENGTH and all(map(str.isdigit, cells)):
         return True
-    fractions = {fraction for _, point, fraction in (cell.partition(".") for cell in cells) if point}
-    return len(set(map(len, fractions))) > 1 and any(part.endswith("0") and part != "0" for part in fractions)
+    return bool(_find_version(cells))
+
+
+def _find_version(cells: Sequence[str]) -> str:
+    """Give the first cell that looks like a version: a zero ends its fraction, beside fractions of other lengths."""
+    fractions = {cell: cell.partition(".")[2] for cell in cells if "." in cell}
+    if len(set(map(len, fractions.values()))) < 2:
+        return ""
+    return next((cell for cell, part in fractions.items() if part.endswith("0") and part != "0"), "")
 
 
 def _may_be_thousands(cells: Sequence[str], *, alone: bool) -> bool:

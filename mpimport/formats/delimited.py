@@ -23,17 +23,11 @@ from mpimport.formats.columns import (
     find_amounts,
     find_spoilt,
     find_type_problems,
+    find_typed,
     keep,
 )
 from mpimport.formats.delimited_header import NUL, find_problems, word_unreadable
-from mpimport.formats.delimited_rows import (
-    Rows,
-    Table,
-    is_unclosed,
-    read_carefully,
-    read_header,
-    read_quickly,
-)
+from mpimport.formats.delimited_rows import Rows, Table, is_unclosed, read_carefully, read_header, read_quickly
 from mpimport.formats.reading import ReadOptions, delimiter_of
 from mpimport.records import Block, Reason, Unreadable
 from mpimport.sources import ByteStream
@@ -123,18 +117,19 @@ class _Reader:
             names, rows, types=options.types, infer=options.infer_types, ids=options.ids, misfit=options.misfit,
             separator=self._separator,
         )  # fmt: skip
-        amounts = dict(find_amounts(names, rows, columns, {*options.ids, *options.types}))
+        text = {*options.ids, *options.types, ""}
+        amounts = dict(find_amounts(names, rows, columns, text))
         if options.on_amounts is not None and amounts:
             options.on_amounts(self._stream.name, amounts)
-        spoilt = dict(find_spoilt(names, rows, columns, {*options.ids, *options.types, *amounts}))
+        spoilt = dict(find_spoilt(names, rows, columns, {*text, *amounts}))
         if options.on_spoilt is not None and spoilt:
             options.on_spoilt(self._stream.name, spoilt)
         if options.on_columns is not None and (rows or not held or not options.infer_types):
-            kinds = [column.kind if column else "string" for column in columns]
-            options.on_columns(self._stream.name, dict(zip(names, kinds, strict=True)))
+            kinds = {name: column.kind if column else "string" for name, column in zip(names, columns, strict=True)}
+            options.on_columns(self._stream.name, {name: kind for name, kind in kinds.items() if name})
         if options.decided is not None:
             columns = keep(names, options.decided, types=options.types, misfit=options.misfit)
-        return [column for column in columns if column is not None]
+        return find_typed(names, columns)
 
     def _read_rows(self) -> Iterator[Rows | Unreadable]:
         """Read chunk by chunk, each cut at the end of a line."""

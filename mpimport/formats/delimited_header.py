@@ -15,8 +15,14 @@ def find_problems(names: Sequence[str], separator: str) -> Iterator[str]:
     if (other := _find_other(names, separator)) is not None:
         yield other
         return
-    empty = [str(column) for column, name in enumerate(names, 1) if not name.strip()]
-    if empty:
+    last = max((column for column, name in enumerate(names, 1) if name.strip()), default=len(names))
+    empty = [str(column) for column, name in enumerate(names[:last], 1) if not name.strip()]
+    if empty == ["1"]:
+        yield (
+            "the header row names no column 1: if pandas or R wrote row numbers there, index=False or row.names=FALSE "
+            "leaves them out; else name it, or remove it and any title above"
+        )
+    elif empty:
         yield f"the header row names no column {', '.join(empty)}: name it, or remove it and any title above"
     places: dict[str, list[str]] = {}
     for column, name in enumerate(names, 1):

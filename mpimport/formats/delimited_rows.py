@@ -115,7 +115,7 @@ def read_carefully(
 
 
 def read_header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
-    """Give the first row that is not blank, and how many lines it and the blank ones take.
+    """Give the first row that is not blank, white space for no name, and how many lines it and the blank ones take.
 
     No names when there is none yet. Raises `csv.Error` for one that is broken.
     """
@@ -123,7 +123,7 @@ def read_header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
         reader = csv.reader(lines, delimiter=separator, strict=True)
         for cells in reader:
             if cells:
-                return cells, reader.line_num
+                return [name if name.strip() else "" for name in cells], reader.line_num
     return [], len(lines)
 
 
@@ -198,6 +198,8 @@ class _Found:
                 mend = "remove a title above the header, or name the separator (--delimiter)"
         elif len(cells) < width:
             mend = "is it cut short, or is a line break in a cell without quotes?"
+            if not self._table.names[-1]:
+                mend = "remove the separator at the end of the header row"
         else:
             return None
         return Reason("ragged_row", f"line {number} has {len(cells)} cells where the header has {width}: {mend}")

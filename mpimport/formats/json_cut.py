@@ -9,15 +9,16 @@ commas at the level of the array. So an element that is no valid JSON costs that
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from io import BytesIO
 
 import msgspec
 
+from mpimport.errors import BrokenInput
 from mpimport.formats.json_feed import BLOCK_BYTES, SPACE, Feed
 from mpimport.formats.json_lexer import Lexer
 from mpimport.formats.reading import KEPT_BYTES, MAX_VALUES, has_too_many_values
-from mpimport.records import Block, Reason, Unreadable
+from mpimport.records import Block, RawRecord, Reason, Unreadable
 
 _TRIES = 8
 _STEPS = 3  # tries that go one candidate to the left; those after it halve what is left
@@ -60,6 +61,31 @@ def cut_array(feed: Feed, number: int, most: int) -> Generator[Block | Unreadabl
                 return number
             first = False
         patience = min(patience * 2, _MOST_PATIENCE)
+
+
+def cut_objects(feed: Feed, most: int) -> Iterator[Block | Unreadable]:
+    """Take the object that the feed stands at, and those that follow it with nothing but white space between."""
+    first, begin = 1, feed.offset
+    run: list[RawRecord] = []
+    try:
+        while feed.skip_space() == b"{":
+            found = cut_object(feed, first + len(run), most)
+            if isinstance(found, Block):
+                run += found.records
+                if feed.offset - begin < BLOCK_BYTES:
+                    continue
+            if run:
+                yield Block(first, run)
+            first, begin, run = first + len(run), feed.offset, []
+            if isinstance(found, Unreadable):
+                yield found
+                first += 1
+    except BrokenInput:  # what came before it is handed over
+        if run:
+            yield Block(first, run)
+        raise
+    if run:
+        yield Block(first, run)
 
 
 def cut_object(feed: Feed, number: int, most: int) -> Block | Unreadable:

@@ -6,13 +6,14 @@ Decides where in the document the events are; how they are cut out is `json_cut`
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mpimport.errors import BrokenInput, UsageProblem
-from mpimport.formats.json_cut import cut_array, cut_object
+from mpimport.formats.json_cut import cut_array, cut_objects
 from mpimport.formats.json_feed import Feed
 from mpimport.formats.reading import ReadOptions
 from mpimport.records import Block, Unreadable
@@ -20,6 +21,8 @@ from mpimport.sources import ByteStream
 
 if TYPE_CHECKING:  # ijson is imported when it is needed
     from mpimport.formats.json_walk import Walk
+
+_log = logging.getLogger(__name__)
 
 
 def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
@@ -57,17 +60,20 @@ def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[B
 
 
 def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
-    """Read the only array of objects at the outermost level that has one, or the document as one event.
+    """Read the only array whose objects look like events, or else the only one at the outermost level that has any.
 
-    An array that lies deeper is one more to choose from where its objects look like events: they would not be missed.
+    Where there is none, the document is one event, and so are those that follow it.
     """
     survey, whole = _survey(feed, stream, most)
+    whole = whole or survey.followed
     if survey.is_event or (whole and not survey.arrays):
-        yield cut_object(feed, 1, most)
+        nothing = whole and survey.has_nothing and not survey.followed
+        for record in cut_objects(feed, most):
+            if not nothing:
+                yield record
         _check_end(feed)
         return
-    level = min(survey.arrays.values(), default=0)
-    found = [path for path, depth in survey.arrays.items() if depth == level or path in survey.of_events]
+    found = _find_likely(survey)
     if len(found) > 1:
         raise UsageProblem(f"{stream.name}: {_word_choice(found)}")
     walks = _import_walk()
@@ -75,10 +81,20 @@ def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | U
     yield from walk.records()
     if not walk.matched:
         raise feed.broken("no array of objects is in it, and it is too long for one event: see --json-path")
-    level = level if found else walk.level
-    others = [path for path, depth in walk.arrays.items() if depth <= level or path in walk.of_events]
+    chosen = bool(survey.of_events)
+    level = survey.arrays[found[0]] if found else walk.level
+    others = [path for path, depth in walk.arrays.items() if path in walk.of_events or (depth <= level and not chosen)]
     if others:
         raise feed.broken(f"only {walk.wanted} was read, and {_word_choice(others)}")
+    if chosen and walk.arrays:
+        passed = ", ".join(map(_spell, walk.arrays))
+        _log.info("%s: the events were read from %s; passed over: %s", stream.name, walk.wanted, passed)
+
+
+def _find_likely(survey: Walk) -> list[str]:
+    """Give the arrays that may be the one with the events: those that look so, else those nearest to the outside."""
+    level = min(survey.arrays.values(), default=0)
+    return list(survey.of_events) or [path for path, depth in survey.arrays.items() if depth == level]
 
 
 def _survey(feed: Feed, stream: ByteStream, most: int) -> tuple[Walk, bool]:
@@ -120,6 +136,6 @@ def _import_walk() -> ModuleType:
 def _check_end(feed: Feed) -> None:
     """Make sure that nothing follows the document."""
     if feed.skip_space():
-        raise feed.broken(_import_walk().word_trailing(feed.offset))
+        raise feed.broken(_import_walk().word_trailing(feed.offset, feed.text[feed.at : feed.at + 20]))
     if feed.failure:
         raise feed.failure

@@ -18,6 +18,7 @@ import msgspec
 from mpimport.errors import BrokenInput
 from mpimport.formats.json_cut import cut_array, cut_object
 from mpimport.formats.json_feed import Feed
+from mpimport.limits import show
 from mpimport.records import Block, Unreadable
 
 _OPENING = re.compile(rb"[\[{]")
@@ -49,6 +50,7 @@ class Walk:
     Without one, arrays of objects are found and passed over, unless `take_first` says to read the first.
     Afterwards `arrays` holds the paths of the arrays of objects that were passed over, with how deep they lie, and
     `of_events` those whose first object looks like an event;
+    `followed` says that something stands behind the document.
     `matched` says whether the wanted path was there. `is_event`: the document is one event, the walk stopped.
     """
 
@@ -58,7 +60,11 @@ class Walk:
         self.wanted = wanted
         self.level = 0  # how deep the wanted array lies
         self.matched = False
+        self.followed = False
         self.is_event = False
+        self._has_text = False
+        self._empty: set[str] = set()  # the last names of empty arrays
+        self._kind = ""  # of what was reported last
         self._feed = feed
         self._most = most
         self._take_first = take_first
@@ -68,6 +74,11 @@ class Walk:
         self._quiet = 0  # bytes since the parser last reported something: it keeps them
         self._events: Any = ijson.sendable_list()
         self._parser: Any = ijson.basic_parse_coro(self._events)
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether an array is empty that is called `events`, or that has beside it no text which could name one."""
+        return not self.is_event and ("events" in self._empty or (bool(self._empty) and not self._has_text))
 
     def records(self) -> Iterator[Block | Unreadable]:
         """Read the document to its end. Raises `BrokenInput` where it breaks."""
@@ -117,6 +128,10 @@ class Walk:
             elif kind in ("end_map", "end_array"):
                 self._names.pop()
                 self._in_array.pop()
+                if kind == "end_array" and self._kind == "start_array":
+                    self._empty.add(self._names[-1] if self._names else "")
+            self._has_text = self._has_text or kind == "string"
+            self._kind = kind
         self._events.clear()
         if len(self._names) > _MAX_DEPTH:
             raise self._feed.broken(f"more than {_MAX_DEPTH} brackets are open at byte {self._feed.offset}")
@@ -168,7 +183,8 @@ class Walk:
         if "premature" in reason or "Incomplete" in reason:
             return self._feed.broken(f"the document ends in the middle, after byte {offset}")
         if "trailing" in reason:
-            return self._feed.broken(word_trailing(offset))
+            self.followed = True
+            return self._feed.broken(word_trailing(offset, wanted=self.wanted))
         return self._feed.broken(f"is no JSON just before byte {offset}: {reason}")
 
 
@@ -182,9 +198,15 @@ def _begins_with_event(found: Block | Unreadable | None) -> bool:
     return isinstance(first, dict) and not _EVENT_KEYS.isdisjoint(first)
 
 
-def word_trailing(offset: int) -> str:
-    """Word that something follows the document."""
+def word_trailing(offset: int, text: bytes = b"", wanted: str | None = None) -> str:
+    """Word that something follows the document, `text` if that is known; it was read at the path `wanted`."""
+    if wanted is None and text and not text.startswith(b"["):
+        mend = (
+            "put the objects between [ and ]" if text.startswith(b",") else "remove it, or import it from another file"
+        )
+        return f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: {mend}"
+    path = f".{wanted or _ITEM}".replace(f".{_ITEM}", "[]")
     return (
-        f"text follows the end of the JSON document, before byte {offset}: documents one after the other are NDJSON "
-        f"(--format ndjson, after `jq -c .` where one takes several lines)"
+        f"something follows the end of the JSON document, before byte {offset}; arrays one after the other are read by "
+        f"`jq -c '.{path.removeprefix('.')}' FILE | mpimport - --format ndjson`"
     )

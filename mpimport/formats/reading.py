@@ -46,7 +46,7 @@ class ReadOptions:
     text where the column was decided and is refused where its kind was asked for.
     `on_columns` is told the name of the source and the kind that the first rows speak for of each column, once a pass.
     `on_amounts` is told those that stay text though they are amounts as people write them, each with such a cell.
-    `on_spoilt` is told those that would be numbers but for a few cells.
+    `on_spoilt` is told those that would be numbers but for a few cells, or that may be versions.
     `on_records` is given the name of a source that is no table, and its blocks, and gives them back.
     `on_end` is told the name of a source, from its beginning, of which no more comes.
     `doubts` are the warnings that were given of what is in the sources.
