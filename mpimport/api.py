@@ -12,8 +12,9 @@ from mpimport.account import Summary
 from mpimport.api_arguments import find_wrong
 from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
-from mpimport.inputs import MappingsInput, find_clashes
+from mpimport.inputs import find_clashes
 from mpimport.interrupt import Interrupt
+from mpimport.mappings import MappingsInput
 from mpimport.progress import Progress
 from mpimport.settings import (
     BatchSettings,

@@ -68,8 +68,8 @@ TELLS_ONLY = {
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
     "is empty: how far an import came": "checkpoint.py",
-    # Said to a program, whose author has a traceback.
-    "the record has no JSON form": "inputs.py",
+    # Said to a program, by what is put in: what to do with a value of that kind.
+    "the record has no JSON form": "mappings.py",
     # A bug of ours, told as one.
     "events went in, {} came out": "ledger.py",
     "the account does not balance": "pipeline.py",

@@ -6,7 +6,8 @@ import json
 import uuid
 from collections import UserDict
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -68,6 +69,143 @@ def test_python_values_are_made_json_and_what_cannot_be_is_rejected(folder: Path
     assert stored[0]["properties"]["day"] == "2024-05-01"
     assert stored[0]["properties"]["pair"] == [1, 2]
     assert [line["line"] for line in rejected] == [2, 3, 4, 5, 7, 8]
+
+
+class Number(float):
+    """A number as numpy's float64 is one."""
+
+
+class Text(str):
+    """Text that is shown as something else."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something for people"
+
+
+class Whole(int):
+    """A whole number that says nothing of itself."""
+
+    def __index__(self) -> int:
+        raise AssertionError("not asked")
+
+
+class Moment(datetime):
+    """A moment as pandas' Timestamp is one: finer than a datetime can be."""
+
+    nanosecond = 0
+
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        """Write the nanoseconds, too."""
+        return f"{super().isoformat(sep, timespec)} and {self.nanosecond} ns"
+
+
+class FineMoment(Moment):
+    """One that a datetime cannot hold."""
+
+    nanosecond = 7
+
+
+class Kind:
+    """What numpy calls a dtype."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class Boxed:
+    """A value as numpy has it: no subclass of what is in it."""
+
+    shape: tuple[int, ...] = ()
+
+    def __init__(self, inner: Any, kind: str = "i") -> None:
+        self._inner, self.dtype = inner, Kind(kind)
+
+    def item(self) -> Any:
+        """Give what is in it."""
+        return self._inner
+
+    def __str__(self) -> str:
+        return "2024-05-01T00:00:00.000000001" if self.dtype.kind == "M" else str(self._inner)
+
+
+class Array(Boxed):
+    """Several of them."""
+
+    shape = (2,)
+
+    def item(self) -> Any:
+        """Fail, as numpy's does."""
+        raise ValueError("can only convert an array of size 1")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._inner)
+
+
+class NaTType(datetime):
+    """A datetime without a year, as pandas has it."""
+
+
+class Unshowable:
+    """What fails when it is shown."""
+
+    def __repr__(self) -> str:
+        raise OSError("no words for it")
+
+
+def test_subclasses_and_values_of_numpy_and_pandas_are_taken_as_what_they_are() -> None:
+    given: dict[str, tuple[Any, Any]] = {
+        "number": (Number(1.5), 1.5),
+        "text": (Text("x"), "x"),
+        "whole": (Whole(3), 3),
+        "named": ({type("Name", (str,), {})("k"): Whole(1)}, {"k": 1}),
+        "moment": (Moment(2024, 5, 1, tzinfo=timezone.utc), "2024-05-01T00:00:00Z"),
+        "fine": (FineMoment(2024, 5, 1), "2024-05-01T00:00:00 and 7 ns"),
+        "decimal": (type("Cents", (Decimal,), {})("2.50"), 2.5),
+        "for": (type("Span", (timedelta,), {})(days=1), "P1D"),
+        "day": (type("Day", (date,), {})(2024, 5, 1), "2024-05-01"),
+        "flag": (Boxed(inner=True), True),
+        "nanoseconds": (Boxed(1_714_521_600_000_000_001, "M"), "2024-05-01T00:00:00.000000001"),
+        "column": (Array([Boxed(1), Number(2.5)]), [1, 2.5]),
+    }
+    event = {"event": "x", "distinct_id": "u", "time": Moment(2024, 5, 1, tzinfo=timezone.utc)}
+    with Sandbox() as sandbox:
+        record = {**event, **{name: value for name, (value, _) in given.items()}}
+        summary = import_events([record, {**event, "time": Boxed(1_714_521_600)}], token="t", url=sandbox.url)
+        stored = sandbox.events()
+
+    assert (summary.imported, summary.rejected) == (2, 0)
+    assert {name: stored[0]["properties"][name] for name in given} == {name: to for name, (_, to) in given.items()}
+    assert {event["properties"]["time"] for event in stored} == {1_714_521_600_000, 1_714_521_600}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (NaTType(2024, 5, 1), "NaT is a missing value: leave it out, or give None"),
+        (Boxed("NaT"), "NaT is a missing value: leave it out, or give None"),
+        (Boxed(5, "m"), "a value of type Boxed has no JSON form: give it as text, or leave it out"),
+        (Boxed(1j, "c"), "a value of type complex has no JSON form"),
+        (Unshowable(), "a value of type Unshowable has no JSON form"),
+    ],
+)
+def test_what_has_no_json_form_is_told_by_its_field_and_kept_whole(value: Any, words: str, folder: Path) -> None:
+    properties = {"distinct_id": "u", "time": 1_714_521_600, "long": "y" * 1000, "bad": value}
+    summary = import_events([{"event": "x", "properties": properties}], dry_run=True)
+
+    reject = json.loads((folder / "events.rejected.ndjson").read_text())
+    assert summary.rejected == 1
+    assert reject["reasons"][0]["field"] == "properties.bad"
+    assert words in reject["reasons"][0]["message"]
+    shown = "a dict that cannot be shown (OSError)" if isinstance(value, Unshowable) else "y" * 1000
+    assert shown in reject["raw"]
+
+
+def test_of_what_has_no_json_form_64_kb_are_kept(folder: Path) -> None:
+    import_events([{"event": "x", "bad": object(), "long": "y" * 100_000}], dry_run=True)
+
+    assert len(json.loads((folder / "events.rejected.ndjson").read_text())["raw"]) == 65_536
 
 
 def test_wrong_usage_is_raised_before_anything_is_taken() -> None:
