@@ -122,6 +122,19 @@ def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: py
     assert "bad.json: holds rejects of an earlier run" in capfd.readouterr().err
 
 
+def test_what_a_glob_leaves_out_is_no_warning(run: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    write_ndjson(Path("b.ndjson"), [good_event(1)])
+    Path("b.ndjson.rejected.ndjson").write_text("")
+    Path("r.ndjson").write_text('{"source":"a","line":1,"by":"client","reasons":[]}\n')
+
+    assert run("[br]*.ndjson", "--sandbox") == 0
+    told = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+    assert len(told) == 2
+    assert not any("warning" in line for line in told)
+    assert run("[br]*.ndjson", "--sandbox", "-q") == 0
+    assert "left out" not in capfd.readouterr().err
+
+
 def test_pages_and_metrics_of_earlier_runs_are_no_source(
     run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
