@@ -81,7 +81,7 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
         ),
         run=RunSettings(
             rejected=os.fspath(rejected),
-            max_rejected=None if max_rejected is None else MaxRejected(max_rejected),
+            max_rejected=None if max_rejected is None else MaxRejected(max_rejected, name="max_rejected"),
             dry_run=dry_run,
             sandbox=sandbox,
         ),

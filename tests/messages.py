@@ -49,7 +49,7 @@ TELLS_ONLY = {
     "was read, and": "json_document.py",
     "is not among the sources any more": "resume.py",
     "has changed since it was begun": "resume.py",
-    "rejected, more than --max-rejected": "pipeline.py",
+    "rejected, more than {} {}": "pipeline.py",
     "not JSON:": "undecodable.py",
     # What was done about it is all there is to say.
     "the checkpoint cannot be written": "keeper.py",

@@ -258,6 +258,16 @@ def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:
         import_events([good_event(1)], dry_run=True, **wrong)
 
 
+def test_a_run_that_stops_speaks_of_the_argument_and_of_how_far_it_came() -> None:
+    with pytest.raises(UsageProblem, match=r"^max_rejected -1: give a number from 0 on"):
+        import_events([], dry_run=True, max_rejected=-1)
+    summary = import_events(({"event": ""} for _ in range(200_000)), dry_run=True, max_rejected=10)
+
+    assert summary.exit_code == 3
+    assert "rejected, more than max_rejected 10;" in str(summary.stopped)
+    assert f"events: reading stopped after record {summary.read:,}; what follows is saved nowhere" in summary.notes
+
+
 @pytest.mark.parametrize(
     ("events", "words"),
     [
