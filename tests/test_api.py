@@ -18,6 +18,7 @@ from running import good_event
 
 import mpimport
 from mpimport import Progress, Summary, UsageProblem, import_events
+from mpimport.api import Caller
 from mpimport.sandbox import Sandbox
 
 
@@ -312,9 +313,25 @@ def test_an_argument_of_the_wrong_type_is_told_by_its_name(name: str, wrong: lis
     assert next(events) == good_event(1)
 
 
-def test_progress_is_told() -> None:
+def test_the_last_progress_has_the_final_numbers() -> None:
     seen: list[Progress] = []
-    import_events((good_event(n) for n in range(5000)), dry_run=True, on_progress=seen.append)
+    with Sandbox() as sandbox:
+        events = (good_event(n) if n % 10 else {"event": ""} for n in range(30_000))
+        summary = import_events(events, token="t", url=sandbox.url, on_progress=seen.append)
 
-    assert seen
-    assert seen[-1].read > 0
+    assert (seen[-1].read, seen[-1].imported, seen[-1].rejected) == (30_000, summary.imported, summary.rejected)
+    assert summary.imported == 27_000
+    assert seen[-1].flow.under_way == 0
+
+
+def test_progress_is_told_a_few_times_a_second() -> None:
+    moments = [0.0]
+    seen: list[Progress] = []
+    caller = Caller(seen.append, clock=lambda: moments[-1])
+    for _ in range(2000):
+        moments.append(moments[-1] + 0.001)
+        caller.tick(lambda: Progress(0, None, len(moments) - 1, 0, 0, 0, moments[-1]))
+    caller.close()
+
+    assert 9 <= len(seen) <= 11
+    assert seen[-1].read == 2000
