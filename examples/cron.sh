@@ -114,13 +114,13 @@ count() {
 
 # Import one day; a day is done with 0 or 1 if it had events, and with anything else it stays unfinished.
 import_day() {
-  local day=$1 file=$EVENTS_DIR/$1$EVENTS_SUFFIX code summary imported rejected hook patient=$NOTIFY since=
-  if ! [ -e "$file" ]; then
-    tell "$ALERT" "$day: there is no $file; put it there, or if that day has none: touch $STATE_DIR/done/$day"
-    return 66
-  fi
+  local day=$1 file=$EVENTS_DIR/$1$EVENTS_SUFFIX code summary imported rejected hook patient=$NOTIFY since= nothing=
   if [ -n "$(find "$STATE_DIR/unfinished/$day" -mmin +1440)" ]; then
     patient=$ALERT since=" (it has not been done for more than a day now)"
+  fi
+  if ! [ -e "$file" ]; then
+    tell "$patient" "$day: there is no $file$since; put it there, or if that day has none: touch $STATE_DIR/done/$day"
+    return 66
   fi
   if [ "$SETTLED_MINUTES" -gt 0 ] && [ -n "$(find -L "$file" -prune -mmin "-$SETTLED_MINUTES")" ]; then
     tell "$patient" "$day: $file was written to in the last $SETTLED_MINUTES minutes; it is left to the next run$since"
@@ -132,7 +132,10 @@ import_day() {
   imported=$(($(count "$summary" imported) + $(count "$summary" already_imported)))
   rejected=$(($(count "$summary" rejected) + $(count "$summary" already_rejected)))
   printf '{"day":"%s","exit_code":%d,"summary":%s}\n' "$day" "$code" "${summary:-null}" >>"$STATE_DIR/log.ndjson"
-  if [ "$code" -le 1 ] && [ $((imported + rejected)) -eq 0 ]; then
+  case $summary in
+    *'"stopped": "no event was found in '*) nothing=yes ;; # and with code 6: bytes, but not of events
+  esac
+  if [ $((imported + rejected)) -eq 0 ] && { [ "$code" -le 1 ] || [ -n "$nothing" ]; }; then
     tell "$ALERT" "$day: no event is in $file; put the whole file there, or if that is right: touch $STATE_DIR/done/$day"
     return 66
   fi

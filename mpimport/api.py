@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from mpimport.account import Summary
 from mpimport.api_arguments import find_wrong
 from mpimport.app import check_settings, import_inputs
 from mpimport.errors import UsageProblem
-from mpimport.inputs import MappingsInput, find_clashes
+from mpimport.inputs import find_clashes
 from mpimport.interrupt import Interrupt
+from mpimport.mappings import MappingsInput
 from mpimport.progress import Progress
+from mpimport.report import DRAW_PERIOD_S
 from mpimport.settings import (
     BatchSettings,
     Credentials,
@@ -57,7 +60,8 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
 
     Events are taken from the iterable as they can be sent, so it may be endless memory's worth. A rejected
     event is written to the file `rejected` (the path of an NDJSON file), an undelivered one to
-    `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called now and then.
+    `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called a
+    few times a second, and at the end.
 
     Raises UsageProblem, with everything that is wrong, before anything is sent. Whatever happens later is in
     the summary: look at its `exit_code`, which is 0 only when every event was imported. An exception of the
@@ -80,7 +84,7 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
         ),
         run=RunSettings(
             rejected=os.fspath(rejected),
-            max_rejected=None if max_rejected is None else MaxRejected(max_rejected),
+            max_rejected=None if max_rejected is None else MaxRejected(max_rejected, name="max_rejected"),
             dry_run=dry_run,
             sandbox=sandbox,
         ),
@@ -88,7 +92,10 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
     )
     _check(settings, Path(rejected))
     interrupt = Interrupt()
-    return import_inputs(settings, [MappingsInput(events, interrupt)], _Caller(on_progress), interrupt)
+    caller = Caller(on_progress)
+    summary = import_inputs(settings, [MappingsInput(events, interrupt)], caller, interrupt)
+    caller.close()
+    return summary
 
 
 def _credentials(
@@ -110,21 +117,34 @@ def _check(settings: Settings, rejected: Path) -> None:
         raise UsageProblem(*problems)
 
 
-class _Caller:
+class Caller:
     """The report of a library: progress goes to the caller's function, everything else to `logging`."""
 
-    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, on_progress: Callable[[Progress], None] | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Call `on_progress`, if there is one, each `DRAW_PERIOD_S`."""
         self._on_progress = on_progress
+        self._clock = clock
+        self._next = clock() + DRAW_PERIOD_S
+        self._progress: Callable[[], Progress] | None = None
 
     def tick(self, progress: Callable[[], Progress]) -> None:
-        if self._on_progress is not None:
+        """Tell how far it is when the period is over."""
+        self._progress = progress
+        if self._on_progress is not None and self._clock() >= self._next:
+            self._next = self._clock() + DRAW_PERIOD_S
             self._on_progress(progress())
 
     def say(self, level: int, message: str, **fields: Any) -> None:
+        """Log it."""
         _log.log(level, "%s", message, extra=fields)
 
     def ends(self, message: str) -> None:
+        """Log it; the summary is the program's to show."""
         _log.error("%s", message)
 
     def close(self) -> None:
-        pass
+        """Tell how far it has come in the end."""
+        if self._on_progress is not None and self._progress is not None:
+            self._on_progress(self._progress())

@@ -65,7 +65,7 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
     settings, later = settings_of(found, problems), list[str]()
     with noting(later):  # told last: whoever has named no file of theirs is not helped by what else is missing
         check_settings(settings)
-    inputs, notes = _inputs(sources, settings, interrupt, problems, found.files, prints_json=given["as_json"])
+    inputs, notes, left_out = _inputs(sources, settings, interrupt, problems, found.files, prints_json=given["as_json"])
     problems += later
     if problems:
         raise UsageProblem(*map(found.place, problems))
@@ -80,6 +80,8 @@ def _import(sources: Sequence[str], found: Given, problems: list[str]) -> int:
         try:
             for note in (*found.notes, *notes):
                 report.say(logging.WARNING, note)
+            for note in left_out:
+                report.say(logging.INFO, note)
             for line in found.told():
                 report.say(logging.DEBUG, line)
             if "-" in sources and sys.stdin.isatty():
@@ -98,8 +100,11 @@ def _inputs(
     kept_files: Collection[str],
     *,
     prints_json: bool,
-) -> tuple[list[FileInput], list[str]]:
-    """Find the inputs, and look into each; nothing is sent when one of them is missing or of no known format."""
+) -> tuple[list[FileInput], list[str], list[str]]:
+    """Find the inputs, what to warn of, and what of ours a glob left out; look into each input.
+
+    Nothing is sent when one of them is missing or of no known format.
+    """
     from mpimport.app import read_options  # noqa: PLC0415  not needed for --help
     from mpimport.doubts import Doubts  # noqa: PLC0415
     from mpimport.formats import ReadOptions  # noqa: PLC0415
@@ -114,17 +119,17 @@ def _inputs(
     with noting(problems):
         options = read_options(settings, doubts)
     inputs: list[FileInput] = []
-    notes: list[str] = []
+    notes, left_out = list[str](), list[str]()
     with noting(problems):
-        found, notes = expand(sources, encoding=settings.read.encoding, is_ours=kind_of)
-        found = leave_out(found, sources, problems, notes)
+        found, left_out = expand(sources, encoding=settings.read.encoding, is_ours=kind_of)
+        found = leave_out(found, sources, problems, notes, left_out)
         notes.extend(find_doubtful(settings.map))
         inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
         doubts.sources = len(inputs)
         problems.extend(find_problems(inputs, deeper=bool(settings.map.drop)))
         problems.extend(find_undropped(settings.map, [source.names for source in inputs]))
         problems.extend(find_output_problems(settings.run, inputs, kept_files, prints_json=prints_json))
-    return inputs, notes
+    return inputs, notes, left_out
 
 
 def _or_standard_input(sources: Sequence[str]) -> Sequence[str]:

@@ -36,6 +36,8 @@ def dialled(connection: type) -> type:
             return dial(self._dns_host, self.port, self.timeout, self.socket_options or ())
         except TimeoutError as error:
             raise ConnectTimeoutError(*error.args) from error
+        except ConnectionResetError as error:  # urllib3 knows it by its number, and would wait for a reply all the same
+            raise ConnectionAbortedError("reset while it was made") from error
 
     def tunnel(self: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Sources and formats joined into inputs that the pipeline can read; and mappings of a program as an input.
+"""Sources and formats joined into inputs that the pipeline can read.
 
 Knows neither events nor the API.
 """
@@ -12,23 +12,18 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import msgspec
+from typing import BinaryIO
 
 from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.foreign import find_no_text
 from mpimport.formats import FORMATS, HEAD_BYTES, ReadOptions, detect
 from mpimport.interrupt import Interrupt
-from mpimport.limits import show
 from mpimport.private_files import find_stranger
-from mpimport.records import Block, Reason, Unreadable
+from mpimport.records import Block, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
 from mpimport.writable import find_unwritable
 
-BLOCK_RECORDS = 1000
 TABLES = ("csv", "tsv")
 
 _log = logging.getLogger(__name__)
@@ -192,68 +187,3 @@ def find_fed_back(inputs: Sequence[FileInput], written: Iterable[Path]) -> Itera
             with suppress(OSError):
                 if stat.S_ISREG(read.st_mode) and os.path.samestat(path.stat(), read):
                     yield f"{path}: is standard input, and would be written to; name the file instead: mpimport {path}"
-
-
-class MappingsInput:
-    """Mappings that a program hands over. What is not JSON by nature (dates, UUIDs, tuples) is made so."""
-
-    name = "events"
-    resumable = False
-    size = None
-    columns = None
-    open_end = None
-    consumed = 0
-    is_void = True  # where no record came
-    continued = False
-    skipped = 0
-
-    def __init__(self, records: Iterable[Mapping[str, Any]], interrupt: Interrupt) -> None:
-        """Take nothing yet; take no more once the run stops."""
-        self._records = records
-        self._interrupt = interrupt
-
-    @contextmanager
-    def open(self) -> Iterator[Iterator[Block | Unreadable]]:
-        """Take the mappings in blocks, numbered from 1."""
-        yield self._blocks()
-
-    def _blocks(self) -> Iterator[Block | Unreadable]:
-        first = 1
-        taken: list[Mapping[str, Any]] = []
-        try:
-            for record in self._records:
-                taken.append(record)
-                if len(taken) == BLOCK_RECORDS:
-                    yield from _plain_blocks(first, taken)
-                    first, taken = first + len(taken), []
-                    if self._interrupt.enough:
-                        return
-        except Exception:  # the program's own: what it has given before is not lost
-            yield from _plain_blocks(first, taken)
-            raise
-        yield from _plain_blocks(first, taken)
-
-
-def _plain_blocks(first: int, records: list[Mapping[str, Any]]) -> Iterator[Block | Unreadable]:
-    for number, record in enumerate(records, first):
-        plain = _plain(record)
-        if isinstance(plain, Reason):
-            yield Unreadable(number, plain, show(record).encode(errors="replace"))
-        else:
-            yield Block(number, [plain])
-
-
-def _as_mapping(value: object) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
-
-
-def _plain(record: object) -> Mapping[str, Any] | Reason:
-    try:
-        plain = msgspec.to_builtins(
-            record, builtin_types=(Decimal,), str_keys=True, enc_hook=_as_mapping, order="deterministic"
-        )
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        return Reason("not_json", f"the record has no JSON form: {error}")
-    return plain if isinstance(plain, dict) else Reason("not_an_object", "the record is no mapping: give a dict")

@@ -33,10 +33,12 @@ def kind_of(head: bytes) -> Kind | None:
     return "told" if _TOLD.match(head) else None
 
 
-def leave_out(sources: Sequence[Source], named: Collection[str], problems: list[str], notes: list[str]) -> list[Source]:
+def leave_out(
+    sources: Sequence[Source], named: Collection[str], problems: list[str], notes: list[str], left_out: list[str]
+) -> list[Source]:
     """Give the sources without what a glob found of ours; `named` are those that the user named one by one.
 
-    Adds to `problems` and `notes`.
+    Adds to `problems`, to `notes` of what to warn of, and to those of what was `left_out`, which is nothing to mend.
     """
     ours = {source.name: kind for source in sources if (kind := _look_into(source)) is not None}
     by_glob = [name for name in ours if name not in named]
@@ -44,7 +46,7 @@ def leave_out(sources: Sequence[Source], named: Collection[str], problems: list[
     if by_glob and len(by_glob) == len(sources):
         problems.append(f"a glob matches only what mpimport itself wrote ({listed}); name other files")
     elif by_glob:
-        notes.append(f"left out {listed}, which mpimport itself wrote; name a file of rejects to import it")
+        left_out.append(f"left out {listed}, which mpimport itself wrote; name a file of rejects to import it")
     problems.extend(_refused(ours, named))
     again = [name for name, kind in ours.items() if kind == "rejects" and name in named]
     if len(sources) > 1:

@@ -60,12 +60,13 @@ class _Run:
         try:
             self._check_rejected()
             for number, source in enumerate(self.plan.inputs):
-                if self._goes_on(source):
+                if begun := self._goes_on(source):
                     self.intake.begin(number)
                     self._read(number, source)
                 if not source.resumable and self.stopping and not self.saving:
                     self.cut_short = True
-                    where = f"after record {self.intake.next - 1:,}" if source.consumed else "before its first record"
+                    last = self.intake.next - 1 if begun else 0
+                    where = f"after record {last:,}" if last else "before its first record"
                     self.notes.append(f"{source.name}: reading stopped {where}; what follows is saved nowhere")
         except Exception:
             self._halt()  # an error of the input's own: what was taken from it is accounted for all the same
@@ -207,11 +208,10 @@ class _Run:
     def _check_rejected(self, *, at_end: bool = False) -> None:
         """Stop when more are rejected than the user bears, with those of earlier runs of the same import."""
         limit, rejected = self.plan.max_rejected, self.tally.rejected + self.tally.already_rejected
-        if limit is None or self.causes.has(TooManyRejected):
-            return
-        if limit.exceeded(rejected, self.intake.read + self.tally.already, at_end=at_end):
+        read = self.intake.read + self.tally.already
+        if limit and not self.causes.has(TooManyRejected) and limit.exceeded(rejected, read, at_end=at_end):
             later = "" if at_end else "; what was under way is counted, too"
-            self._stop(TooManyRejected(f"{many(rejected, 'event')} rejected, more than --max-rejected {limit}{later}"))
+            self._stop(TooManyRejected(f"{many(rejected, 'event')} rejected, more than {limit.name} {limit}{later}"))
 
     def _gave_up(self, reason: str, *, nothing_arrives: bool) -> None:
         error = GaveUp(f"a batch {reason}")

@@ -168,11 +168,19 @@ class Lately:
     def __init__(self) -> None:
         """Begin with a run that begins."""
         self._marks: deque[Mark] = deque()
+        self._rests_since: float | None = None
 
     def look(self, now: Progress) -> Progress:
-        """Give it with the mark that its rate is counted from: where nothing could arrive, none before that."""
+        """Give it with the mark that its rate is counted from: where nothing could arrive for long, none before that.
+
+        Short rests are counted: a server whose limit is lower than ours makes one after each burst.
+        """
         mark = now.mark
-        if now.rests:
+        if not now.rests:
+            self._rests_since = None
+        elif self._rests_since is None:
+            self._rests_since = mark.seconds
+        elif mark.seconds >= self._rests_since + LATELY_S:
             self._marks = deque([mark])
         marks = self._marks or deque([Mark(0.0, 0, now.bytes_skipped)])
         if mark.settled > marks[-1].settled and mark.seconds >= marks[-1].seconds + APART_S:

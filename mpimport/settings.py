@@ -159,10 +159,14 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class MaxRejected:
-    """How many rejects are borne: `limit` events, or, with `percent`, that share of the events read."""
+    """How many rejects are borne: `limit` events, or, with `percent`, that share of the events read.
+
+    `name` is what it was given as.
+    """
 
     limit: float
     percent: bool = False
+    name: str = "--max-rejected"
 
     MIN_READ = 1000
     """A share is judged from so many events on (and at the end): one bad event among the first ten says little."""

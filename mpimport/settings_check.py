@@ -90,7 +90,7 @@ def _run_problems(settings: Settings) -> Iterator[str]:
         yield "--checkpoint and --no-checkpoint: one says where, the other not at all; leave one of them out"
     limit = settings.run.max_rejected
     if limit is not None and not limit.limit >= 0:
-        yield f"--max-rejected {limit}: a number from 0 on, or a share from 0% to 100%"
+        yield f"{limit.name} {limit}: give a number from 0 on, or a share from 0% to 100%"
     if settings.run.audit and not settings.run.dry_run:
         yield "--audit: it is what a dry run found; give --dry-run with it"
     for path in settings.run.reports:

@@ -32,9 +32,17 @@ def rejected_paths(rejected: str | None) -> Callable[[str], Path]:
     """Give where a source's rejects go: into the one file that was named, or beside each source."""
 
     def path_of(source: str) -> Path:
-        return Path(rejected) if rejected is not None else Path(f"{source}.rejected.ndjson")
+        return Path(rejected) if rejected is not None else Path(f"{_beside(source)}.rejected.ndjson")
 
     return path_of
+
+
+def _beside(source: str) -> str:
+    """Give what the file for a source's rejects is named after: beside the source, where files can be."""
+    if not source.startswith(("/dev/", "/proc/")) or source.startswith("/dev/shm/"):  # noqa: S108  files of the user's
+        return source
+    *_, folder, name = Path(source).parts
+    return f"fd{name}" if folder == "fd" else name  # a shell names `<(command)` /dev/fd/63
 
 
 class Settler:

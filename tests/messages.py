@@ -49,7 +49,7 @@ TELLS_ONLY = {
     "was read, and": "json_document.py",
     "is not among the sources any more": "resume.py",
     "has changed since it was begun": "resume.py",
-    "rejected, more than --max-rejected": "pipeline.py",
+    "rejected, more than {} {}": "pipeline.py",
     "not JSON:": "undecodable.py",
     # What was done about it is all there is to say.
     "the checkpoint cannot be written": "keeper.py",
@@ -68,8 +68,8 @@ TELLS_ONLY = {
     "was written by another version of mpimport": "checkpoint.py",
     "cannot be read: {}": "checkpoint.py",
     "is empty: how far an import came": "checkpoint.py",
-    # Said to a program, whose author has a traceback.
-    "the record has no JSON form": "inputs.py",
+    # Said to a program, by what is put in: what to do with a value of that kind.
+    "the record has no JSON form": "mappings.py",
     # A bug of ours, told as one.
     "events went in, {} came out": "ledger.py",
     "the account does not balance": "pipeline.py",

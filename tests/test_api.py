@@ -6,7 +6,8 @@ import json
 import uuid
 from collections import UserDict
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from running import good_event
 
 import mpimport
 from mpimport import Progress, Summary, UsageProblem, import_events
+from mpimport.api import Caller
 from mpimport.sandbox import Sandbox
 
 
@@ -70,6 +72,143 @@ def test_python_values_are_made_json_and_what_cannot_be_is_rejected(folder: Path
     assert [line["line"] for line in rejected] == [2, 3, 4, 5, 7, 8]
 
 
+class Number(float):
+    """A number as numpy's float64 is one."""
+
+
+class Text(str):
+    """Text that is shown as something else."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something for people"
+
+
+class Whole(int):
+    """A whole number that says nothing of itself."""
+
+    def __index__(self) -> int:
+        raise AssertionError("not asked")
+
+
+class Moment(datetime):
+    """A moment as pandas' Timestamp is one: finer than a datetime can be."""
+
+    nanosecond = 0
+
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        """Write the nanoseconds, too."""
+        return f"{super().isoformat(sep, timespec)} and {self.nanosecond} ns"
+
+
+class FineMoment(Moment):
+    """One that a datetime cannot hold."""
+
+    nanosecond = 7
+
+
+class Kind:
+    """What numpy calls a dtype."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class Boxed:
+    """A value as numpy has it: no subclass of what is in it."""
+
+    shape: tuple[int, ...] = ()
+
+    def __init__(self, inner: Any, kind: str = "i") -> None:
+        self._inner, self.dtype = inner, Kind(kind)
+
+    def item(self) -> Any:
+        """Give what is in it."""
+        return self._inner
+
+    def __str__(self) -> str:
+        return "2024-05-01T00:00:00.000000001" if self.dtype.kind == "M" else str(self._inner)
+
+
+class Array(Boxed):
+    """Several of them."""
+
+    shape = (2,)
+
+    def item(self) -> Any:
+        """Fail, as numpy's does."""
+        raise ValueError("can only convert an array of size 1")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._inner)
+
+
+class NaTType(datetime):
+    """A datetime without a year, as pandas has it."""
+
+
+class Unshowable:
+    """What fails when it is shown."""
+
+    def __repr__(self) -> str:
+        raise OSError("no words for it")
+
+
+def test_subclasses_and_values_of_numpy_and_pandas_are_taken_as_what_they_are() -> None:
+    given: dict[str, tuple[Any, Any]] = {
+        "number": (Number(1.5), 1.5),
+        "text": (Text("x"), "x"),
+        "whole": (Whole(3), 3),
+        "named": ({type("Name", (str,), {})("k"): Whole(1)}, {"k": 1}),
+        "moment": (Moment(2024, 5, 1, tzinfo=timezone.utc), "2024-05-01T00:00:00Z"),
+        "fine": (FineMoment(2024, 5, 1), "2024-05-01T00:00:00 and 7 ns"),
+        "decimal": (type("Cents", (Decimal,), {})("2.50"), 2.5),
+        "for": (type("Span", (timedelta,), {})(days=1), "P1D"),
+        "day": (type("Day", (date,), {})(2024, 5, 1), "2024-05-01"),
+        "flag": (Boxed(inner=True), True),
+        "nanoseconds": (Boxed(1_714_521_600_000_000_001, "M"), "2024-05-01T00:00:00.000000001"),
+        "column": (Array([Boxed(1), Number(2.5)]), [1, 2.5]),
+    }
+    event = {"event": "x", "distinct_id": "u", "time": Moment(2024, 5, 1, tzinfo=timezone.utc)}
+    with Sandbox() as sandbox:
+        record = {**event, **{name: value for name, (value, _) in given.items()}}
+        summary = import_events([record, {**event, "time": Boxed(1_714_521_600)}], token="t", url=sandbox.url)
+        stored = sandbox.events()
+
+    assert (summary.imported, summary.rejected) == (2, 0)
+    assert {name: stored[0]["properties"][name] for name in given} == {name: to for name, (_, to) in given.items()}
+    assert {event["properties"]["time"] for event in stored} == {1_714_521_600_000, 1_714_521_600}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (NaTType(2024, 5, 1), "NaT is a missing value: leave it out, or give None"),
+        (Boxed("NaT"), "NaT is a missing value: leave it out, or give None"),
+        (Boxed(5, "m"), "a value of type Boxed has no JSON form: give it as text, or leave it out"),
+        (Boxed(1j, "c"), "a value of type complex has no JSON form"),
+        (Unshowable(), "a value of type Unshowable has no JSON form"),
+    ],
+)
+def test_what_has_no_json_form_is_told_by_its_field_and_kept_whole(value: Any, words: str, folder: Path) -> None:
+    properties = {"distinct_id": "u", "time": 1_714_521_600, "long": "y" * 1000, "bad": value}
+    summary = import_events([{"event": "x", "properties": properties}], dry_run=True)
+
+    reject = json.loads((folder / "events.rejected.ndjson").read_text())
+    assert summary.rejected == 1
+    assert reject["reasons"][0]["field"] == "properties.bad"
+    assert words in reject["reasons"][0]["message"]
+    shown = "a dict that cannot be shown (OSError)" if isinstance(value, Unshowable) else "y" * 1000
+    assert shown in reject["raw"]
+
+
+def test_of_what_has_no_json_form_64_kb_are_kept(folder: Path) -> None:
+    import_events([{"event": "x", "bad": object(), "long": "y" * 100_000}], dry_run=True)
+
+    assert len(json.loads((folder / "events.rejected.ndjson").read_text())["raw"]) == 65_536
+
+
 def test_wrong_usage_is_raised_before_anything_is_taken() -> None:
     events = iter([good_event(1)])
 
@@ -120,6 +259,16 @@ def test_wrong_options_are_told(wrong: dict[str, Any]) -> None:
         import_events([good_event(1)], dry_run=True, **wrong)
 
 
+def test_a_run_that_stops_speaks_of_the_argument_and_of_how_far_it_came() -> None:
+    with pytest.raises(UsageProblem, match=r"^max_rejected -1: give a number from 0 on"):
+        import_events([], dry_run=True, max_rejected=-1)
+    summary = import_events(({"event": ""} for _ in range(200_000)), dry_run=True, max_rejected=10)
+
+    assert summary.exit_code == 3
+    assert "rejected, more than max_rejected 10;" in str(summary.stopped)
+    assert f"events: reading stopped after record {summary.read:,}; what follows is saved nowhere" in summary.notes
+
+
 @pytest.mark.parametrize(
     ("events", "words"),
     [
@@ -164,9 +313,25 @@ def test_an_argument_of_the_wrong_type_is_told_by_its_name(name: str, wrong: lis
     assert next(events) == good_event(1)
 
 
-def test_progress_is_told() -> None:
+def test_the_last_progress_has_the_final_numbers() -> None:
     seen: list[Progress] = []
-    import_events((good_event(n) for n in range(5000)), dry_run=True, on_progress=seen.append)
+    with Sandbox() as sandbox:
+        events = (good_event(n) if n % 10 else {"event": ""} for n in range(30_000))
+        summary = import_events(events, token="t", url=sandbox.url, on_progress=seen.append)
 
-    assert seen
-    assert seen[-1].read > 0
+    assert (seen[-1].read, seen[-1].imported, seen[-1].rejected) == (30_000, summary.imported, summary.rejected)
+    assert summary.imported == 27_000
+    assert seen[-1].flow.under_way == 0
+
+
+def test_progress_is_told_a_few_times_a_second() -> None:
+    moments = [0.0]
+    seen: list[Progress] = []
+    caller = Caller(seen.append, clock=lambda: moments[-1])
+    for _ in range(2000):
+        moments.append(moments[-1] + 0.001)
+        caller.tick(lambda: Progress(0, None, len(moments) - 1, 0, 0, 0, moments[-1]))
+    caller.close()
+
+    assert 9 <= len(seen) <= 11
+    assert seen[-1].read == 2000

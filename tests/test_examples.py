@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
 import re
@@ -491,7 +492,19 @@ def test_cron_ends_with_the_worst_code_of_all_days(cron: Cron) -> None:
     cron.exit_with(6)
     assert cron.run() == 6
     assert cron.run("2025-03-15") == 6
-    assert "there is no" in cron.read("alerts")
+    assert "there is no" in cron.read("notices")
+
+
+@needs_flock
+@pytest.mark.parametrize("lines", [None, "", "\n\n"])
+def test_cron_has_its_own_words_for_a_file_without_events(cron: Cron, lines: str | None) -> None:
+    content = b"" if lines is None else gzip.compress(lines.encode())
+    (cron.events / f"{DAY}.ndjson.gz").write_bytes(content)
+    cron.install(f'exec "{sys.executable}" -m mpimport "$@"')
+
+    assert cron.run(EVENTS_SUFFIX=".ndjson.gz") == 66
+    assert f"no event is in {cron.events / DAY}.ndjson.gz; put the whole file there" in cron.read("alerts")
+    assert (cron.read("notices"), cron.days("unfinished")) == ("", [DAY])
 
 
 @needs_flock
@@ -557,7 +570,7 @@ def test_cron_makes_up_for_days_on_which_it_did_not_run(cron: Cron) -> None:
     assert [cron.run("2025-02-27"), cron.run("2025-03-03")] == [0, 66]
     assert cron.days("done") == ["2025-02-27", "2025-02-28", "2025-03-01", "2025-03-03"]
     assert cron.days("unfinished") == ["2025-03-02"]
-    assert "2025-03-02: there is no" in cron.read("alerts")
+    assert "2025-03-02: there is no" in cron.read("notices")
     assert cron.run("2025-02-28", BACK_DAYS="7") == 66
     assert "2025-02-26" not in cron.read("alerts")
 
@@ -571,11 +584,17 @@ def test_cron_tells_of_days_that_it_cannot_make_up_for(cron: Cron) -> None:
 
 
 @needs_flock
-def test_cron_alerts_when_there_is_no_file(cron: Cron) -> None:
+def test_cron_alerts_when_there_is_no_file_for_a_day(cron: Cron) -> None:
+    file, step = cron.events / "2025-03-15.ndjson", f"touch {cron.state / 'done' / '2025-03-15'}"
     assert cron.run("2025-03-15") == 66
-    step = f"put it there, or if that day has none: touch {cron.state / 'done' / '2025-03-15'}"
-    assert cron.read("alerts") == f"mpimport: 2025-03-15: there is no {cron.events / '2025-03-15.ndjson'}; {step}\n"
+    words = f"mpimport: 2025-03-15: there is no {file}; put it there, or if that day has none: {step}\n"
+    assert (cron.read("notices"), cron.read("alerts")) == (words, "")
     assert cron.days("unfinished") == ["2025-03-15"]
+
+    os.utime(cron.state / "unfinished" / "2025-03-15", times=(time.time() - 90_000,) * 2)
+    assert cron.run("2025-03-15") == 66
+    assert cron.read("notices") == words
+    assert f"there is no {file} (it has not been done for more than a day now); put" in cron.read("alerts")
 
 
 @needs_flock

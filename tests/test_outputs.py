@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import CREDENTIALS, good_event, write_ndjson
+from running import CREDENTIALS, good_event, ndjson, write_ndjson
 from scripted_server import ScriptedServer
 
 from mpimport.cli import command
 from mpimport.errors import UsageProblem
 from mpimport.left_behind import kind_of
+from mpimport.settle import rejected_paths
 
 
 @pytest.fixture
@@ -120,6 +121,46 @@ def test_what_earlier_runs_wrote_is_no_source(run: Callable[..., int], capfd: py
         run("e.json", "report.json", "--dry-run")
     assert run("e.json", "bad.json", "--dry-run") == 1
     assert "bad.json: holds rejects of an earlier run" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no /dev/fd here")
+def test_the_rejects_of_a_descriptor_are_in_the_working_directory(run: Callable[..., int]) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, ndjson([good_event(1)]) + b"no event\n")
+    os.close(writer)
+    try:
+        assert run(f"/dev/fd/{reader}", "--sandbox") == 1
+    finally:
+        os.close(reader)
+    assert json.loads(Path(f"fd{reader}.rejected.ndjson").read_text())["raw"] == "no event"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/dev/fd/63", "fd63"),
+        ("/proc/self/fd/0", "fd0"),
+        ("/dev/stdin", "stdin"),
+        ("/dev/shm/a.ndjson", "/dev/shm/a.ndjson"),
+        ("dev/a.ndjson", "dev/a.ndjson"),
+        ("/devices/a.ndjson", "/devices/a.ndjson"),
+    ],
+)
+def test_rejects_are_beside_their_source_where_files_can_be(source: str, name: str) -> None:
+    assert rejected_paths(None)(source) == Path(f"{name}.rejected.ndjson")
+
+
+def test_what_a_glob_leaves_out_is_no_warning(run: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    write_ndjson(Path("b.ndjson"), [good_event(1)])
+    Path("b.ndjson.rejected.ndjson").write_text("")
+    Path("r.ndjson").write_text('{"source":"a","line":1,"by":"client","reasons":[]}\n')
+
+    assert run("[br]*.ndjson", "--sandbox") == 0
+    told = [line for line in capfd.readouterr().err.splitlines() if "left out" in line]
+    assert len(told) == 2
+    assert not any("warning" in line for line in told)
+    assert run("[br]*.ndjson", "--sandbox", "-q") == 0
+    assert "left out" not in capfd.readouterr().err
 
 
 def test_pages_and_metrics_of_earlier_runs_are_no_source(

@@ -107,10 +107,25 @@ def test_where_nothing_can_arrive_there_is_no_rate_and_no_time_left(changes: dic
     for shown in (progress_line(held), drawn(held)):
         assert "events/s" not in shown
         assert "left" not in shown
-    lately.look(held)
-    after = lately.look(replace(HALF, seconds=60.0, read=105_000, imported=104_995, bytes_read=52_500_000))
-    assert after.rate == pytest.approx(100), "what was waited is not counted, nor what went before"
+    for seconds in range(10, 51):
+        lately.look(replace(held, seconds=float(seconds)))
+    after = lately.look(replace(HALF, seconds=100.0, read=105_000, imported=104_995, bytes_read=52_500_000))
+    assert after.rate == pytest.approx(100), "what was waited for long is not counted, nor what went before"
     assert after.seconds_left == pytest.approx(950)
+
+
+def test_rests_after_each_burst_are_counted() -> None:
+    lately, told = Lately(), []
+    for tenth in range(300):  # each 5 s a burst of 1,000 in half a second, and then a rest
+        second, in_burst = tenth / 10, tenth % 50 < 5
+        events = 1000 * (tenth // 50) + 200 * min(tenth % 50 + 1, 5)
+        flow = Flow() if in_burst else Flow("gate", 1.0)
+        now = lately.look(Progress(1000 * events, 10_000_000, events, events, 0, 0, second, flow=flow))
+        assert (now.seconds_left is None) == (not in_burst)
+        if in_burst and second >= 10:
+            told.append(now.rate)
+
+    assert 200 <= min(told) <= max(told) <= 300
 
 
 def test_a_run_is_stuck_when_what_was_tried_last_failed_and_nothing_arrives() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
+import os
 import socket
 import ssl
 import subprocess
@@ -345,6 +347,16 @@ def test_a_refused_connection() -> None:
         response = send(transport)
     words = "refused the connection: is it the right address and port, and is it running?"
     assert response == Response(0, error=f"127.0.0.1:{port} {words}")
+
+
+def test_a_connection_that_is_reset_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    monkeypatch.setattr("mpimport.dialling.dial", reset)
+    for url in ("http://127.0.0.1:9", "https://127.0.0.1:9"):
+        with transport_to(url) as transport:
+            assert "127.0.0.1:9 broke the connection off" in send(transport).error
 
 
 def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:

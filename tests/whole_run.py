@@ -17,9 +17,10 @@ from mpimport.account import Summary
 from mpimport.app import shaping_of
 from mpimport.errors import UsageProblem
 from mpimport.formats import ReadOptions
-from mpimport.inputs import FileInput, MappingsInput, find_problems
+from mpimport.inputs import FileInput, find_problems
 from mpimport.intake import Intake
 from mpimport.interrupt import Interrupt
+from mpimport.mappings import MappingsInput
 from mpimport.normalise import Shaping
 from mpimport.pipeline import run
 from mpimport.plan import Input, Plan
