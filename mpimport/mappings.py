@@ -81,7 +81,16 @@ def _plain(record: object) -> Mapping[str, Any] | Reason:
         plain = _encode(record)
     except _NO_FORM as error:
         return Reason("not_json", f"the record has no JSON form: {error}", _find_field(record))
-    return plain if isinstance(plain, dict) else Reason("not_an_object", "the record is no mapping: give a dict")
+    if not isinstance(plain, dict):
+        return Reason("not_an_object", "the record is no mapping: give a dict")
+    for before, after in ((record, plain), (_properties_of(record), _properties_of(plain))):
+        if isinstance(before, Mapping) and isinstance(after, dict) and len(after) < len(before):
+            return Reason("duplicate_key", "two keys have the same name as text, such as 1 and '1': keep one")
+    return plain
+
+
+def _properties_of(record: object) -> object:
+    return record.get("properties") if isinstance(record, Mapping) else None
 
 
 _NO_FORM = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)

@@ -181,6 +181,16 @@ def test_subclasses_and_values_of_numpy_and_pandas_are_taken_as_what_they_are() 
     assert {event["properties"]["time"] for event in stored} == {1_714_521_600_000, 1_714_521_600}
 
 
+def test_keys_that_are_one_name_in_json_are_told_and_none_is_lost(folder: Path) -> None:
+    both: Any = {1: "number", "1": "text", "distinct_id": "u", "time": 1_714_521_600}
+    summary = import_events([{"event": "x", "properties": both}, {"event": "x", **both}], dry_run=True)
+
+    rejects = [json.loads(line) for line in (folder / "events.rejected.ndjson").read_text().splitlines()]
+    assert summary.rejected == 2
+    assert {reason["code"] for reject in rejects for reason in reject["reasons"]} == {"duplicate_key"}
+    assert all("'number'" in reject["raw"] for reject in rejects)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
