@@ -63,6 +63,8 @@ def find_wrong(arguments: Mapping[str, Any]) -> Iterator[str]:
     events = arguments["events"]
     if isinstance(events, (str, bytes, bytearray, os.PathLike, IOBase)):
         yield "events: must be dicts, and no text or file; read the file first, or run the command: mpimport FILE"
+    elif hasattr(events, "to_dict") and hasattr(events, "columns"):
+        yield 'events: is a table; give its rows: events.to_dict("records")'
     elif isinstance(events, Mapping):
         yield "events: is a single event; put it into a list: [event]"
     elif not isinstance(events, Iterable):

@@ -27,7 +27,7 @@ from mpimport.interrupt import Interrupt
 from mpimport.keeper import conclude
 from mpimport.line_file import LineFile
 from mpimport.long_text import Deep, LongStrings, TextRules
-from mpimport.mapping import PLAIN, Mapper, MapRules
+from mpimport.mapping import ALIASES, PLAIN, Mapper, MapRules
 from mpimport.mapping_check import find_contradictions
 from mpimport.network import check_network
 from mpimport.normalise import Shaping
@@ -92,6 +92,7 @@ def read_options(settings: Settings, doubts: Doubts | None = None) -> ReadOption
         raise UsageProblem(*problems)
     return ReadOptions(
         json_path=read.json_path,
+        event_signs=_event_signs(mapping),
         types={before.get(name, name): kind for name, kind in mapping.types},
         ids={*mapping.fields.values(), *mapping.insert_id_from},
         misfit=_MISFIT[read.misfit],
@@ -104,6 +105,14 @@ def read_options(settings: Settings, doubts: Doubts | None = None) -> ReadOption
         on_end=doubts.of_end,
         doubts=doubts.told,
     )
+
+
+def _event_signs(mapping: MapSettings) -> set[str]:
+    """Give the names that a document has which may be one event, though arrays are in it."""
+    signs = {*ALIASES["event"], mapping.fields.get("event", "event")}
+    if mapping.event_name is not None:
+        signs |= {*ALIASES["time"], mapping.fields.get("time", "time")}
+    return signs
 
 
 _MISFIT: dict[str | None, Literal["text", "reject"] | None] = {None: None, "text": "text", "reject": "reject"}

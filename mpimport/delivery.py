@@ -30,6 +30,7 @@ from mpimport.records import (
     Verdict,
     Waiting,
 )
+from mpimport.replies import MAX_RETRY_AFTER_S
 from mpimport.route import Route
 from mpimport.summary_text import followed_by
 
@@ -206,6 +207,7 @@ class _Delivery:
         over = f"{limit} {why}"
         if held_s > self.patience.left_s(now):
             failed = failed if self.patience.failures > 1 else "failed"
-            over = f"{held} {held_s:,.0f} s, longer than {limit} allows: run it again then, or allow more"
+            more = " or more" if held_s >= MAX_RETRY_AFTER_S else ""
+            over = f"{held} {held_s:,.0f} s{more}, longer than {limit} allows: run it again then, or allow more"
         self.held = held_s > self.patience.limit_s
         self.gave_up = followed_by(f"{failed}: {self.trouble}", over)

@@ -70,7 +70,7 @@ def _hint(text: str, error: json.JSONDecodeError) -> str:
         (error.msg.startswith("Extra data") and "\r" in text, "lines that end in CR: tr '\\r' '\\n' < FILE mends them"),
         (
             error.msg.startswith("Extra data") and here.startswith("{"),
-            "two records stand here as one: a comma is missing (JSON), or put each on a line of its own (NDJSON)",
+            "two records stand here as one: a comma is missing in an array, or a line break (--format json needs none)",
         ),
         (error.msg.startswith("Extra data"), "more text follows the record: put every record on a line of its own"),
         (here.startswith("'"), "JSON takes double quotes only"),

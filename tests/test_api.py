@@ -345,3 +345,14 @@ def test_progress_is_told_a_few_times_a_second() -> None:
 
     assert 9 <= len(seen) <= 11
     assert seen[-1].read == 2000
+
+
+def test_a_table_is_refused_with_the_words_that_give_its_rows() -> None:
+    class Table:
+        columns = ("event",)
+
+        def to_dict(self, _: str) -> list[object]:
+            return []
+
+    with pytest.raises(UsageProblem, match=r'to_dict\("records"\)'):
+        import_events(Table(), dry_run=True)  # type: ignore[arg-type]  # the mistake

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from streams import Found, collect, cut, file_of, stream_of
 
 from mpimport.formats import FORMATS, ReadOptions, json_cut, json_feed
-from mpimport.formats.json_walk import backend_note
+from mpimport.formats.json_walk import backend_note, word_trailing
 from mpimport.records import Unreadable
 from mpimport.sources import ByteStream
 
@@ -403,3 +403,35 @@ def test_what_is_no_record_is_bounded_too(where: bytes) -> None:
 
 def test_the_c_backend_is_there() -> None:
     assert backend_note() is None
+
+
+SIGNS = ("event_name", "time")
+
+
+@pytest.mark.parametrize("data", [b'{"time": 1, "rows": [{"a": 1}]}', b'{"rows": [{"a": 1}], "event_name": "x"}'])
+def test_a_document_that_may_be_one_event_is_not_taken_apart_unasked(data: bytes) -> None:
+    def read_as(path: str | None) -> list[object]:
+        options = ReadOptions(path, event_signs=SIGNS)
+        return values([(n, item.strip()) for n, item in collect(FORMATS["json"].read(file_of(data), options))[0]])
+
+    _, problem = collect(FORMATS["json"].read(file_of(data), ReadOptions(event_signs=SIGNS)))
+    assert "UsageProblem" in problem
+    assert read_as("") == [msgspec.json.decode(data)]
+    assert read_as("rows.item") == [{"a": 1}]
+
+
+def test_beside_an_array_of_events_the_names_of_the_document_say_nothing() -> None:
+    data = b'{"time": 1, "events": [{"event": "a"}]}'
+    found, problem = collect(FORMATS["json"].read(file_of(data), ReadOptions(event_signs=SIGNS)))
+
+    assert (problem, [spell(item.strip()) for _, item in found]) == ("", [{"event": "a"}])
+
+
+def test_events_one_after_the_other_that_hold_events_before_their_name_are_read_whole() -> None:
+    one = b'{"items": [{"event": "x"}],\n "event": "e"}\n'
+
+    assert values(read(one * 3, pipe=False)[0]) == [msgspec.json.decode(one)] * 3
+
+
+def test_the_command_for_arrays_one_after_the_other_keeps_their_names() -> None:
+    assert "`jq -c '.items[].item_ids[]' FILE" in word_trailing(9, wanted="items.item.item_ids.item")

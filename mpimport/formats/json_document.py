@@ -45,8 +45,11 @@ def read(stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadabl
         raise feed.broken("is no JSON array or object: give its --format, or remove what stands around the JSON")
     elif path:
         yield from _read_at(feed, path, stream, most)
+    elif path is not None:  # the document itself
+        yield from cut_objects(feed, most)
+        _check_end(feed)
     else:
-        yield from _read_found(feed, stream, most)
+        yield from _read_found(feed, stream, options)
 
 
 def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
@@ -59,12 +62,13 @@ def _read_at(feed: Feed, path: str, stream: ByteStream, most: int) -> Iterator[B
         raise UsageProblem(f"{stream.name}: {message}")
 
 
-def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | Unreadable]:
+def _read_found(feed: Feed, stream: ByteStream, options: ReadOptions) -> Iterator[Block | Unreadable]:
     """Read the only array whose objects look like events, or else the only one at the outermost level that has any.
 
     Where there is none, the document is one event, and so are those that follow it.
     """
-    survey, whole = _survey(feed, stream, most)
+    most = options.max_record_bytes
+    survey, whole = _survey(feed, stream, options)
     whole = whole or survey.followed
     if survey.is_event or (whole and not survey.arrays):
         nothing = whole and survey.has_nothing and not survey.followed
@@ -74,6 +78,9 @@ def _read_found(feed: Feed, stream: ByteStream, most: int) -> Iterator[Block | U
         _check_end(feed)
         return
     found = _find_likely(survey)
+    if survey.may_be_event and found and not survey.of_events:
+        choices = " or ".join(f"--json-path {_spell(path)}" for path in found)
+        raise UsageProblem(f"{stream.name}: is it one event (--json-path ''), or does it hold them: {choices}?")
     if len(found) > 1:
         raise UsageProblem(f"{stream.name}: {_word_choice(found)}")
     walks = _import_walk()
@@ -97,14 +104,14 @@ def _find_likely(survey: Walk) -> list[str]:
     return list(survey.of_events) or [path for path, depth in survey.arrays.items() if depth == level]
 
 
-def _survey(feed: Feed, stream: ByteStream, most: int) -> tuple[Walk, bool]:
+def _survey(feed: Feed, stream: ByteStream, options: ReadOptions) -> tuple[Walk, bool]:
     """Look for arrays of objects before anything is read: in all of a file, in the first bytes of a pipe.
 
     Also says whether that was the whole document. Damage ends the survey; the reading tells of it.
     """
-    again = stream.reopen()
+    again, most = stream.reopen(), options.max_record_bytes
     ahead = Feed(stream.name, again.read) if again else _look_ahead(feed, most)
-    walk = _import_walk().Walk(ahead, most)
+    walk = _import_walk().Walk(ahead, most, signs=options.event_signs)
     with again or nullcontext(), suppress(BrokenInput):
         for _ in walk.records():
             pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import ijson
@@ -52,9 +52,18 @@ class Walk:
     `of_events` those whose first object looks like an event;
     `followed` says that something stands behind the document.
     `matched` says whether the wanted path was there. `is_event`: the document is one event, the walk stopped.
+    `may_be_event`: it has one of the names `signs`.
     """
 
-    def __init__(self, feed: Feed, most: int, *, wanted: str | None = None, take_first: bool = False) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        most: int,
+        *,
+        wanted: str | None = None,
+        take_first: bool = False,
+        signs: Collection[str] = (),
+    ) -> None:
         self.arrays: dict[str, int] = {}
         self.of_events: set[str] = set()
         self.wanted = wanted
@@ -62,6 +71,8 @@ class Walk:
         self.matched = False
         self.followed = False
         self.is_event = False
+        self.may_be_event = False
+        self._signs = signs
         self._has_text = False
         self._empty: set[str] = set()  # the last names of empty arrays
         self._kind = ""  # of what was reported last
@@ -110,18 +121,18 @@ class Walk:
 
     def _follow(self, piece: bytes) -> str:
         """Feed the parser; gives the kind of the last thing it reports, "" for nothing."""
+        failure: Exception | None = None
         try:
             self._parser.send(piece)
         except _PARSE_ERRORS as error:
-            raise self._broken(error) from error
+            failure = error  # what it reported before counts all the same
         self._quiet = 0 if self._events else self._quiet + len(piece)
         if self._quiet > self._most:
             raise self._feed.broken(f"something before byte {self._feed.offset} is longer than {self._most} bytes")
         kind = ""
         for kind, value in self._events:
             if kind == "map_key":
-                self._names[-1] = value
-                self.is_event = self.is_event or (len(self._names) == 1 and value in _EVENT_KEYS)
+                self._note_name(value)
             elif kind in ("start_map", "start_array"):
                 self._names.append("" if kind == "start_map" else _ITEM)
                 self._in_array.append(kind == "start_array")
@@ -133,9 +144,17 @@ class Walk:
             self._has_text = self._has_text or kind == "string"
             self._kind = kind
         self._events.clear()
+        if failure is not None:
+            raise self._broken(failure) from failure
         if len(self._names) > _MAX_DEPTH:
             raise self._feed.broken(f"more than {_MAX_DEPTH} brackets are open at byte {self._feed.offset}")
         return kind
+
+    def _note_name(self, name: str) -> None:
+        self._names[-1] = name
+        if len(self._names) == 1:
+            self.is_event = self.is_event or name in _EVENT_KEYS
+            self.may_be_event = self.may_be_event or name in self._signs
 
     def _enter_array(self) -> Iterator[Block | Unreadable]:
         path = ".".join(self._names[:-1])
@@ -205,7 +224,7 @@ def word_trailing(offset: int, text: bytes = b"", wanted: str | None = None) -> 
             "put the objects between [ and ]" if text.startswith(b",") else "remove it, or import it from another file"
         )
         return f"{show(text.decode(errors='replace'))} follows the end of the JSON document, at byte {offset}: {mend}"
-    path = f".{wanted or _ITEM}".replace(f".{_ITEM}", "[]")
+    path = re.sub(rf"\.{_ITEM}(?=\.|$)", "[]", f".{wanted or _ITEM}")
     return (
         f"something follows the end of the JSON document, before byte {offset}; arrays one after the other are read by "
         f"`jq -c '.{path.removeprefix('.')}' FILE | mpimport - --format ndjson`"

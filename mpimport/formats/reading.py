@@ -38,8 +38,10 @@ def _count_marks(text: bytes | bytearray, start: int, end: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read. `json_path` is in ijson's prefix syntax. No record is longer than `max_record_bytes`.
+    """How to read. No record is longer than `max_record_bytes`.
 
+    `json_path` is in ijson's prefix syntax, "" is the document itself. `event_signs` are names that one
+    event may have, and a document that holds events has not.
     The rest is for CSV and TSV. `types` are kinds of `value_types` by column; the other columns are
     decided from the first rows (`infer_types`), but for `ids`, which are text. A cell that does not fit
     its column makes its row a reject (`misfit="reject"`) or stays text (`"text"`); unless said, it stays
@@ -75,6 +77,7 @@ class ReadOptions:
     delimiter: str | None = None
     encoding: str | None = None
     first: int = 1
+    event_signs: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
