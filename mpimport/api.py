@@ -60,8 +60,7 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
 
     Events are taken from the iterable as they can be sent, so it may be endless memory's worth. A rejected
     event is written to the file `rejected` (the path of an NDJSON file), an undelivered one to
-    `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called a
-    few times a second, and at the end.
+    `<rejected>.undelivered.ndjson`. Times are in seconds. `on_progress` is called a few times a second, and at the end.
 
     Raises UsageProblem, with everything that is wrong, before anything is sent. Whatever happens later is in
     the summary: look at its `exit_code`, which is 0 only when every event was imported. An exception of the
@@ -91,8 +90,11 @@ def import_events(  # noqa: PLR0913  every option is a keyword of its own
         credentials=_credentials(project_id, username, secret, api_secret, token),
     )
     _check(settings, Path(rejected))
+    return _run(settings, events, Caller(on_progress))
+
+
+def _run(settings: Settings, events: Iterable[Mapping[str, Any]], caller: Caller) -> Summary:
     interrupt = Interrupt()
-    caller = Caller(on_progress)
     summary = import_inputs(settings, [MappingsInput(events, interrupt)], caller, interrupt)
     caller.close()
     return summary

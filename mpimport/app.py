@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mpimport.account import Summary
 from mpimport.auth import Auth, project_token
 from mpimport.destination import describe, find_destination, is_loopback
-from mpimport.doubts import Doubts
 from mpimport.encodings import codec_of
 from mpimport.endpoints import ENDPOINTS, REGIONS, Target, target
 from mpimport.errors import CannotWrite, UsageProblem, noting
@@ -75,10 +74,9 @@ def check_settings(settings: Settings) -> None:
         raise UsageProblem(*problems)
 
 
-def read_options(settings: Settings, doubts: Doubts | None = None) -> ReadOptions:
+def read_options(settings: Settings) -> ReadOptions:
     """Say how to read. Columns have their names from before the renaming. UsageProblem: no such encoding, delimiter."""
     read, mapping = settings.read, settings.map
-    doubts = doubts or Doubts(mapping)
     before: dict[str, str] = {}
     for old, new in mapping.rename:
         before[new] = before.pop(old, old)
@@ -98,12 +96,6 @@ def read_options(settings: Settings, doubts: Doubts | None = None) -> ReadOption
         misfit=_MISFIT[read.misfit],
         delimiter=delimiter,
         encoding=encoding,
-        on_columns=doubts.of_columns,
-        on_amounts=doubts.of_amounts,
-        on_spoilt=doubts.of_spoilt,
-        on_records=doubts.of_records,
-        on_end=doubts.of_end,
-        doubts=doubts.told,
     )
 
 
@@ -213,8 +205,8 @@ def import_inputs(
             summary = conclude(keeper, summary)
         summary = replace(summary, mapped=settings.map != MapSettings(), restarted=settings.run.restart)
         if audit is not None:
-            doubts = chain.from_iterable(source.doubts for source in inputs if isinstance(source, FileInput))
-            summary = replace(summary, doubts=tuple(dict.fromkeys(doubts)))
+            doubts = next((source.doubts for source in inputs if isinstance(source, FileInput)), ())  # of all
+            summary = replace(summary, doubts=tuple(doubts))
             summary = _with_audit(settings.run.audit, replace(summary, audit=audit.report()))
         summary = tell(telling.end(facts(summary)))
         if keeper is not None and summary.exit_code == CannotWrite.exit_code:

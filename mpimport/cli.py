@@ -115,17 +115,17 @@ def _inputs(
     from mpimport.outputs import find_output_problems  # noqa: PLC0415
     from mpimport.sources import expand  # noqa: PLC0415
 
-    options, doubts = ReadOptions(), Doubts(settings.map)
+    options = ReadOptions()
     with noting(problems):
-        options = read_options(settings, doubts)
+        options = read_options(settings)
     inputs: list[FileInput] = []
     notes, left_out = list[str](), list[str]()
     with noting(problems):
         found, left_out = expand(sources, encoding=settings.read.encoding, is_ours=kind_of)
         found = leave_out(found, sources, problems, notes, left_out)
         notes.extend(find_doubtful(settings.map))
-        inputs = [FileInput(source, settings.read.format, options, interrupt) for source in found]
-        doubts.sources = len(inputs)
+        doubts = Doubts(settings.map, len(found))
+        inputs = [FileInput(source, settings.read.format, options, interrupt, doubts=doubts) for source in found]
         problems.extend(find_problems(inputs, deeper=bool(settings.map.drop)))
         problems.extend(find_undropped(settings.map, [source.names for source in inputs]))
         problems.extend(find_output_problems(settings.run, inputs, kept_files, prints_json=prints_json))

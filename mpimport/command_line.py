@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -60,12 +60,13 @@ class ImportCommand(click.Command):
             if argument.startswith("-") and argument != "-":
                 yield _word_unknown(self, argument, given)
         yield from self._find_mixed_up(opts, given)
+        known = _names_of(self)
         for option in self.get_params(lenient):
             if isinstance(option, click.Option) and not option.is_eager:
                 try:
                     option.handle_parse_result(lenient, opts, [])
                 except click.BadParameter as misuse:
-                    if not _swallowed_by(self, opts.get(option.name or "")):
+                    if not _swallowed(opts.get(option.name or ""), known):
                         yield _placed(misuse).format_message()
 
     def _parse_on(self, lenient: click.Context, given: list[str], problems: list[str]) -> Mapping[str, Any] | None:
@@ -137,18 +138,21 @@ def _find_pasted(command: click.Command, sources: Sequence[str], given: Sequence
 
 def _find_swallowed(command: click.Command, opts: Mapping[str, Any]) -> Iterator[str]:
     """Tell of an option that stands where the value of another should: it would count for nothing, as --dry-run."""
+    known = _names_of(command)
     for option in command.params:
-        if isinstance(option, click.Option) and (name := _swallowed_by(command, opts.get(option.name or ""))):
+        if isinstance(option, click.Option) and (name := _swallowed(opts.get(option.name or ""), known)):
             yield f"'{option.opts[0]}' needs a value, but {name} follows it: write one, or leave it out."
 
 
-def _swallowed_by(command: click.Command, value: Any) -> str | None:
-    """Give the option whose name is a value, or among several; None: it is what it should be."""
-    if isinstance(value, (list, tuple)):
-        return next(filter(None, (_swallowed_by(command, one) for one in value)), None)
+def _names_of(command: click.Command) -> set[str]:
     options = [it for it in command.params if isinstance(it, click.Option)]
-    known = {name for it in options for name in (*it.opts, *it.secondary_opts)}
-    return value if isinstance(value, str) and value in known else None
+    return {name for it in options for name in (*it.opts, *it.secondary_opts)}
+
+
+def _swallowed(value: Any, known: Collection[str]) -> str | None:
+    """Give the name of an option that is a value, or among several; None: it is what it should be."""
+    values = value if isinstance(value, (list, tuple)) else (value,)
+    return next((one for one in values if isinstance(one, str) and one in known), None)
 
 
 def _word_value(misuse: click.BadOptionUsage) -> str:

@@ -42,7 +42,7 @@ class Doubts:
     def __init__(self, mapping: MapSettings, sources: int = 1) -> None:
         """Take the names that the sources are to have."""
         self.told: list[str] = []
-        self.sources = sources
+        self._sources = sources
         self._mapping = mapping
         self._names = names_in(mapping)
         self._missing: dict[str, Missing] | None = None  # in all sources so far, by option
@@ -128,10 +128,10 @@ class Doubts:
         if missing is not None:
             found = {one.option: one for one in missing}
             self._missing = found if self._missing is None else _in_both(self._missing, found)
-        if len(self._seen) == self.sources:
+        if len(self._seen) == self._sources:
             for one in (self._missing or {}).values():
                 place = (
-                    f"{source}: {one.option}: {one.lacks}" if self.sources == 1 else f"{one.option}: no source has it"
+                    f"{source}: {one.option}: {one.lacks}" if self._sources == 1 else f"{one.option}: no source has it"
                 )
                 self._warn(f"{place}; {one.advice}", level=logging.WARNING if one.is_likely else logging.DEBUG)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mpimport.errors import BrokenInput, UsageProblem
 from mpimport.foreign import find_no_text
@@ -23,6 +23,9 @@ from mpimport.private_files import find_stranger
 from mpimport.records import Block, Unreadable
 from mpimport.sources import ByteStream, Source, open_source
 from mpimport.writable import find_unwritable
+
+if TYPE_CHECKING:
+    from mpimport.doubts import Doubts
 
 TABLES = ("csv", "tsv")
 
@@ -39,13 +42,15 @@ class FileInput:
         options: ReadOptions,
         interrupt: Interrupt,
         stdin: BinaryIO | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
-        """Open nothing yet."""
+        """Open nothing yet; `doubts` are told what the first records of it and of others look like."""
         self._source = source
         self._format = format_name
         self._options = options
         self._interrupt = interrupt
         self._stdin = stdin
+        self._doubts = doubts
         self._stream: ByteStream | None = None
         self._consumed = 0
         self.name = source.name
@@ -62,7 +67,7 @@ class FileInput:
     @property
     def doubts(self) -> Sequence[str]:
         """The warnings that were given of what is in this and others."""
-        return self._options.doubts
+        return () if self._doubts is None else self._doubts.told
 
     @property
     def consumed(self) -> int:
@@ -81,7 +86,7 @@ class FileInput:
                 raise UsageProblem(no_text)
             name = self._detect(stream) if self._format == "auto" else self._format
             if deeper:
-                options = replace(self._options, on_columns=self._take_names, on_amounts=None, on_spoilt=None)
+                options = replace(self._options, on_columns=self._take_names)
                 with suppress(BrokenInput):  # what comes before the damage is imported
                     next(FORMATS[name].read(stream, options), None)
 
@@ -96,7 +101,9 @@ class FileInput:
             options = replace(
                 self._options, decided=self.columns, on_columns=self._take_columns, on_open_end=self._take_open_end
             )
-            self._stream = stream
+            self._stream, doubts = stream, self._doubts if place is None else None
+            if doubts is not None:
+                options = replace(options, on_amounts=doubts.of_amounts, on_spoilt=doubts.of_spoilt)
             try:
                 name = self._detect(stream) if self._format == "auto" else self._format
                 self._warn_of_idle(name)
@@ -104,12 +111,11 @@ class FileInput:
                     self._stream = stream = stack.enter_context(self._open(place[1]))
                     options = replace(options, first=place[0])
                 blocks = FORMATS[name].read(stream, options)
-                look_into = self._options.on_records if place is None and name not in TABLES else None
-                yield blocks if look_into is None else look_into(self.name, blocks)
+                yield blocks if doubts is None or name in TABLES else doubts.of_records(self.name, blocks)
             finally:
                 self._consumed, self.is_void, self._stream = stream.consumed, stream.is_void, None
-                if place is None and self._options.on_end is not None:
-                    self._options.on_end(self.name)
+                if doubts is not None:
+                    doubts.of_end(self.name)
 
     def _open(self, offset: int = 0) -> ByteStream:
         stdin = self._stdin or sys.stdin.buffer
@@ -129,8 +135,8 @@ class FileInput:
 
     def _take_columns(self, name: str, kinds: Mapping[str, str]) -> None:
         """Keep the kinds that were found; where an earlier run has found others, those stay, and it is said."""
-        if self._options.on_columns is not None:
-            self._options.on_columns(name, kinds)
+        if self._doubts is not None:
+            self._doubts.of_columns(name, kinds)
         found = {
             column: kind for column, kind in kinds.items() if kind != "string" and column not in self._options.types
         }

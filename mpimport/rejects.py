@@ -6,6 +6,7 @@ Knows nothing of why an event was rejected, nor of files.
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Literal
 
@@ -69,52 +70,50 @@ def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+def _envelope(line: bytes) -> _Envelope | None:
+    try:
+        return _decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
 def unwrap(text: bytes) -> bytes | None:
     """Take the record out of a line of a rejected-events file; None when the text is no such line.
 
     A record that could not be parsed comes back as it stood, or as the user has mended it.
     """
-    if _MARK not in text:
+    envelope = _envelope(text) if _MARK in text else None
+    if envelope is None:
         return None
-    try:
-        envelope = _decode(text)
+    with suppress(ValueError):
         if isinstance(envelope.event, Raw):
             return bytes(envelope.event)
         if isinstance(envelope.raw, str):
             return envelope.raw.encode()
         if isinstance(envelope.raw_base64, str):
             return base64.b64decode(envelope.raw_base64, validate=True)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
     return None
 
 
 def stands_as_sent(line: bytes) -> bool:
     """Tell whether a line of the file holds an event as it was sent, for it was the server that refused it."""
-    try:
-        envelope = _decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return False
-    return envelope.by == "server" and envelope.event is not UNSET
+    envelope = _envelope(line)
+    return envelope is not None and envelope.by == "server" and envelope.event is not UNSET
 
 
 def place_of(line: bytes) -> tuple[str, int] | None:
     """Give the source and the record number that a line of the file is about; None when it is no such line."""
-    try:
-        envelope = _decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    return envelope.source, envelope.line
+    envelope = _envelope(line)
+    return None if envelope is None else (envelope.source, envelope.line)
 
 
 def row_of(line: bytes) -> tuple[str, int] | None:
     """Give the place that a line of the file is about, where the text in it was never to be an event."""
-    try:
-        envelope = _decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    envelope = _envelope(line)
+    if envelope is None or envelope.event is not UNSET:
         return None
     never = any(reason.code in _NEVER_EVENTS for reason in envelope.reasons)
-    return (envelope.source, envelope.line) if never and envelope.event is UNSET else None
+    return (envelope.source, envelope.line) if never else None
 
 
 def digest_of(line: bytes) -> bytes:
@@ -122,9 +121,8 @@ def digest_of(line: bytes) -> bytes:
 
     Of what is no such line, all counts.
     """
-    try:
-        envelope = _decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    envelope = _envelope(line)
+    if envelope is None:
         same = line.rstrip(b"\r\n")
     else:
         for reason in envelope.reasons:

@@ -31,7 +31,7 @@ _DIRECTIVES = {
     **dict.fromkeys(("ss", "s", "SS"), "%S"),
     **dict.fromkeys(("SSS", "SSSSSS", "S", "fff", "ffffff"), "%f"),
     **dict.fromkeys(("a", "A", "tt"), "%p"),
-    **dict.fromkeys(("X", "XX", "XXX", "Z", "ZZ", "xxx", "zzz", "K"), "%z"),
+    **dict.fromkeys((*("X" * length for length in (1, 2, 3)), "Z", "ZZ", "xxx", "zzz", "K"), "%z"),
     "MMMM": "%B",
     "T": "T",
 }

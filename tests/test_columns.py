@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpimport.app import read_options
+from mpimport.doubts import Doubts
 from mpimport.formats.columns import (
     SAMPLE_ROWS,
     Column,
@@ -20,7 +20,7 @@ from mpimport.formats.columns import (
     infer_kind,
     is_id_name,
 )
-from mpimport.settings import Settings
+from mpimport.settings import MapSettings
 from mpimport.value_types import KINDS
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -263,8 +263,7 @@ def test_columns_of_numbers_but_for_a_few_cells_are_told(cells: list[str], told:
 
 
 def test_amounts_are_told_once_however_many_files_have_them(caplog: pytest.LogCaptureFixture) -> None:
-    tell = read_options(Settings()).on_amounts
-    assert tell is not None
+    tell = Doubts(MapSettings()).of_amounts
     for amounts in ({"a": "9,90"}, {"a": "1,5"}, dict.fromkeys("abcdef", "$5")):
         tell("e.csv", amounts)
 

@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from subprocess import PIPE
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from manual import section
@@ -39,6 +40,8 @@ from mpimport.report import (
 from mpimport.summary_text import TOP_REASONS, duration, followed_by, megabytes, next_steps, summary_lines
 from mpimport.trouble import Trouble
 
+needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+Child: TypeAlias = "subprocess.Popen[str]"
 UP = b"\x1b[1A"  # ECMA-48, CUU
 DRAWS_WHEN_TOLD = """
 import itertools, os, sys
@@ -240,7 +243,27 @@ def test_a_quick_run_shows_no_display_and_a_slow_one_takes_it_away_again() -> No
     assert "careful [red]" in out.getvalue()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def ups_after(steps: Sequence[Callable[[Child, int], None]], environ: Mapping[str, str] | None = None) -> list[int]:
+    """Draw after each step that a child and its terminal take, and count the rows that each drawing goes up."""
+    shown, terminal = os.openpty()
+    ups = []
+    with subprocess.Popen(
+        [sys.executable, "-c", DRAWS_WHEN_TOLD], stdin=PIPE, stdout=PIPE, stderr=terminal, env=environ, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for step in steps:
+            step(child, terminal)
+            child.stdin.write("draw\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "drawn\n"
+            ups.append(os.read(shown, 1 << 16).count(UP))
+    os.close(terminal)
+    os.close(shown)
+    return ups
+
+
+@needs_terminals
 @pytest.mark.parametrize(
     ("environ", "wraps"),
     [
@@ -254,49 +277,27 @@ def test_a_quick_run_shows_no_display_and_a_slow_one_takes_it_away_again() -> No
 def test_a_display_that_is_narrowed_takes_away_its_own_rows_and_no_others(
     environ: dict[str, str], *, wraps: bool
 ) -> None:
-    import fcntl
-    import termios
+    def to(columns: int) -> Callable[[Child, int], None]:
+        import fcntl
+        import termios
 
-    shown, terminal = os.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", DRAWS_WHEN_TOLD], stdin=PIPE, stdout=PIPE, stderr=terminal, env=environ, text=True
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        ups = []
-        for columns in (120, 120, 60):
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, array("H", (24, columns, 0, 0)))
-            child.stdin.write("draw\n")
-            child.stdin.flush()
-            assert child.stdout.readline() == "drawn\n"
-            ups.append(os.read(shown, 1 << 16).count(UP))
-    os.close(terminal)
-    os.close(shown)
+        return lambda _, terminal: fcntl.ioctl(terminal, termios.TIOCSWINSZ, array("H", (24, columns, 0, 0)))
+
+    ups = ups_after([to(120), to(120), to(60)], environ)
 
     own = ups[1]  # from the last of its rows to the first
     assert ups[2] - own == (2 if wraps else 0)  # both of its rows were wider than 60 columns
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@needs_terminals
 def test_after_ctrl_z_and_fg_the_display_begins_below_what_the_shell_has_written() -> None:
-    shown, terminal = os.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", DRAWS_WHEN_TOLD], stdin=PIPE, stdout=PIPE, stderr=terminal, text=True
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        ups = []
-        for goes_on in (False, False, True, False):
-            if goes_on:
-                child.send_signal(signal.SIGCONT)
-            child.stdin.write("draw\n")
-            child.stdin.flush()
-            assert child.stdout.readline() == "drawn\n"
-            ups.append(os.read(shown, 1 << 16).count(UP))
-    os.close(terminal)
-    os.close(shown)
+    def nothing(child: Child, terminal: int) -> None:
+        pass
 
-    first, second, after, later = ups
+    def go_on(child: Child, _: int) -> None:
+        child.send_signal(signal.SIGCONT)
+
+    first, second, after, later = ups_after([nothing, nothing, go_on, nothing])
     assert second == later > 0
     assert first == after == 0
 

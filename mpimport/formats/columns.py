@@ -156,10 +156,7 @@ def find_amounts(
 
     Such as `9,90`, `1.234,50`, `$5` and `12 %`: no number of JSON, and what is meant is not always plain.
     """
-    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
-        if column is not None or name in ALWAYS_TEXT or name in text or name == "time" or is_id_name(name):
-            continue
-        cells = [row[index] for row in rows if row[index]]
+    for name, cells in _texts(names, rows, columns, text):
         if not all(map(_match_amount, cells)):
             continue
         unlike = [cell for cell in cells if not _is_number(cell)]
@@ -173,16 +170,22 @@ def find_spoilt(
     names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[Column | None], text: Collection[str]
 ) -> Iterable[tuple[str, Spoilt]]:
     """Give the columns that would be numbers but for a few cells, such as `N/A`, or may be versions; none of `text`."""
-    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
-        if column is not None or name in ALWAYS_TEXT or name in text or name == "time" or is_id_name(name):
-            continue
-        cells = [row[index] for row in rows if row[index]]
+    for name, cells in _texts(names, rows, columns, text):
         most = len(cells) // _NEARLY_ALL if len(cells) >= _MIN_CELLS else 0
         odd = list(islice((cell for cell in cells if not _is_number(cell)), most + 1))
         if 0 < len(odd) <= most and infer_kind(name, filter(_is_number, cells)) == "number":
             yield name, Spoilt(odd[0], len(odd), len(cells))
         elif not odd and (version := _find_version(cells)):
             yield name, Spoilt(version, 0, len(cells))
+
+
+def _texts(
+    names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[Column | None], text: Collection[str]
+) -> Iterable[tuple[str, list[str]]]:
+    """Give the columns but for `text` that stay text and might be numbers, with their cells that are not empty."""
+    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
+        if column is None and name not in ALWAYS_TEXT and name not in text and name != "time" and not is_id_name(name):
+            yield name, [row[index] for row in rows if row[index]]
 
 
 def is_id_name(name: str) -> bool:

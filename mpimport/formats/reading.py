@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -49,9 +49,6 @@ class ReadOptions:
     `on_columns` is told the name of the source and the kind that the first rows speak for of each column, once a pass.
     `on_amounts` is told those that stay text though they are amounts as people write them, each with such a cell.
     `on_spoilt` is told those that would be numbers but for a few cells, or that may be versions.
-    `on_records` is given the name of a source that is no table, and its blocks, and gives them back.
-    `on_end` is told the name of a source, from its beginning, of which no more comes.
-    `doubts` are the warnings that were given of what is in the sources.
     `decided` are the kinds that count instead: those that an earlier run has read the rows with; the rest is text.
     `on_open_end` is told, before what comes of it is handed over, which record at the end of the source may go on in
     what is added to the file: the first of them, or None when what was told so does not.
@@ -69,9 +66,6 @@ class ReadOptions:
     on_columns: Callable[[str, Mapping[str, str]], None] | None = None
     on_amounts: Callable[[str, Mapping[str, str]], None] | None = None
     on_spoilt: Callable[[str, Mapping[str, Spoilt]], None] | None = None
-    on_records: Callable[[str, Iterator[Block | Unreadable]], Iterator[Block | Unreadable]] | None = None
-    on_end: Callable[[str], None] | None = None
-    doubts: Sequence[str] = ()
     decided: Mapping[str, str] | None = None
     on_open_end: Callable[[int | None], None] | None = None
     delimiter: str | None = None
