@@ -25,7 +25,19 @@ from mpimport.normalise import Shaping, shape
 from mpimport.records import Block, RawRecord, Reason, Tabular
 from mpimport.rows_in_c import WriteRows
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+def _exactly(number: str) -> Decimal:
+    """Read a number as it is. Raises ValueError for what `Decimal` would write as an integer, such as 1.5E1.
+
+    An `$insert_id` that is made of 15 is another than of 15.0, which a plain reading of the text gives.
+    """
+    exact = Decimal(number)
+    if ("E" in number or "e" in number) and not exact.as_tuple().exponent:
+        raise ValueError(number)
+    return exact
+
+
+_decode = msgspec.json.Decoder(float_hook=_exactly).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _NOT_READY = b"\n"
 

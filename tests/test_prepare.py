@@ -101,6 +101,16 @@ def test_bytes(records: list[bytes], shaping: Shaping) -> None:
     assert edited[1:] == slow[1:]
 
 
+@pytest.mark.parametrize("number", ["1.5E1", "-1.0e1", "0.00E2", "-0.000000E6", "-0E0", "1E1", "10.0", "-0.0"])
+@pytest.mark.parametrize("in_c", [False, True])
+def test_the_id_that_is_made_is_that_of_the_number_as_it_is_read(number: str, *, in_c: bool) -> None:
+    event = f'{{"time":1700000000,"distinct_id":"u1","a":[{number}]}}'.encode()
+    lines, _, _ = fed_block(Block(1, BytesIO(event)), SHAPINGS[0], in_c=in_c)
+    [want], _, _ = slowly([event], SHAPINGS[0])
+
+    assert [exact(line)["properties"]["$insert_id"] for line in lines] == [exact(want)["properties"]["$insert_id"]]
+
+
 @pytest.mark.parametrize(
     "text",
     [
